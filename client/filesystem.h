@@ -1,0 +1,100 @@
+// The filesystem without FUSE: what the mount, tests and tools call.
+//
+// Calls are blocking and may come from any thread. Each takes effect at one moment between its start and its end. What write() accepted
+// is buffered for at most 5 s; what fsync() acknowledged survives (docs/failure_model.md).
+// Inodes are named by their id; there is no per-inode state that a caller must free, but open() handles must be released.
+// Permissions are not checked here: the kernel does (mount option default_permissions).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "common/base/clock.h"
+#include "common/base/network.h"
+#include "common/base/result.h"
+#include "common/meta/attributes.h"
+#include "common/meta/requests.h"
+
+namespace cairn {
+
+struct FilesystemOptions {
+  Address metaserver;
+  std::string name = "client";             // shown in status
+  uint64_t dirty_bytes = 96u << 20;        // buffered writes, in all; a writer waits beyond this
+  uint64_t cache_bytes = 64u << 20;        // clean cells in memory
+  Duration flush_after = 5s;               // no dirty byte is older
+  Duration io_timeout = 30s;               // of one call to a server that does not answer
+};
+
+// Told when the kernel's caches must change. Called from a thread of the Filesystem that no call waits for.
+class CacheListener {
+ public:
+  virtual ~CacheListener() = default;
+  virtual void invalidate_inode(InodeId inode) = 0;
+  // Drop everything cached and cache nothing from now on: another mount has joined.
+  virtual void become_shared() = 0;
+};
+
+using FileHandle = uint64_t;
+
+class Filesystem {
+ public:
+  // Connects and opens a session.
+  static Result<std::unique_ptr<Filesystem>> mount(Network& network, Clock& clock, FilesystemOptions options);
+  ~Filesystem();                 // without close(): as a crash, buffered data is lost
+  // Flushes everything, ends the session. Says what could not be written.
+  Status close();
+
+  void set_listener(CacheListener* listener);
+  // True while this is the only mount: names and attributes may be cached for cache_ttl().
+  bool sole() const;
+  Duration cache_ttl() const;    // 0 while there are other mounts
+
+  Result<Entry> lookup(InodeId parent, const std::string& name);
+  Result<Attributes> get_attributes(InodeId inode);  // with what is still buffered
+  Result<Attributes> set_attributes(const SetAttributes& request);
+  Result<Entry> make_node(const MakeNode& request);  // mkdir, mknod, symlink, and the file of create()
+  Result<std::string> readlink(InodeId inode);
+  Result<Entry> link(const LinkNode& request);
+  Status unlink(InodeId parent, const std::string& name);
+  Status rmdir(InodeId parent, const std::string& name);
+  Status rename(const Rename& request);
+  Result<DirectoryPage> read_directory(InodeId inode, uint64_t after_cookie, uint32_t limit);
+  Result<FilesystemSpace> statfs();
+  Result<std::string> get_xattr(InodeId inode, const std::string& name);
+  Result<std::vector<std::string>> list_xattrs(InodeId inode);
+  Status set_xattr(const SetXattr& request);
+  Status remove_xattr(const RemoveXattr& request);
+
+  Result<FileHandle> open(InodeId inode, bool truncate);  // keeps the inode alive when its last name goes
+  struct Created {
+    Entry entry;
+    FileHandle handle = 0;
+  };
+  Result<Created> create(const MakeNode& request);        // exists if the name is taken
+  Status flush(FileHandle handle);                        // close(2) of one descriptor: reports write errors
+  Status release(FileHandle handle);
+
+  // At most into.size() bytes; fewer only at the end of the file. One snapshot of the inode.
+  Result<size_t> read(InodeId inode, uint64_t offset, std::span<uint8_t> into);
+  Status write(InodeId inode, uint64_t offset, std::span<const uint8_t> data);
+  Result<uint64_t> append(InodeId inode, std::span<const uint8_t> data);  // at the end as it is now; returns the offset
+  Status zero_range(InodeId inode, uint64_t offset, uint64_t length, bool may_grow);  // reads as zeros; space is given back
+  Status sync(InodeId inode);    // fsync
+  Status sync_all();             // every dirty inode: fsync of the root, cairn sync
+
+  // For tests and tools.
+  std::string statistics_json() const;   // counters: reads, writes, cells, decoded stripes, messages, dirty and cached bytes
+  Address metaserver() const;
+
+ private:
+  struct State;
+  explicit Filesystem(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace cairn

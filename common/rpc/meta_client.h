@@ -1,0 +1,91 @@
+// Calls to the metaserver, in our own types. Any thread; each call uses a pooled connection of its own.
+//
+// Every call is repeated (with the same request id, where it changes something) through broken connections and a
+// restarting metaserver until it is answered or its deadline passes; so `timed_out` means: it may have happened.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/base/clock.h"
+#include "common/base/network.h"
+#include "common/base/result.h"
+#include "common/meta/admin.h"
+#include "common/meta/requests.h"
+#include "common/meta/session.h"
+
+namespace cairn {
+
+class MetaClient {
+ public:
+  struct Options {
+    Duration call_timeout = 30s;  // of one call, with all its repetitions
+  };
+  MetaClient(Network& network, Clock& clock, Address metaserver, Options options);
+  MetaClient(Network& network, Clock& clock, Address metaserver) : MetaClient(network, clock, std::move(metaserver), Options{}) {}
+  ~MetaClient();
+
+  // The session in whose name all later calls are made. Set once, before the first mutating call.
+  Result<SessionGrant> open_session(const SessionRequest& request);
+  Result<Duration> renew_session();  // one attempt, no repetitions; returns the TTL
+  Status close_session();
+  // Long poll on a connection of its own; one attempt.
+  Result<std::vector<Event>> events(uint64_t acknowledged, Duration wait);
+  Status release_leases(std::vector<Lease> leases);
+  Result<std::vector<Lease>> acquire_leases(std::vector<Lease> leases);
+  Result<std::vector<Lease>> reclaim_leases(std::vector<Lease> leases);
+  SessionId session() const;
+
+  Result<Entry> lookup(InodeId parent, const std::string& name);
+  Result<Attributes> get_attributes(InodeId inode);
+  Result<std::string> readlink(InodeId inode);
+  Result<DirectoryPage> read_directory(InodeId inode, uint64_t after_cookie, uint32_t limit);
+  Result<FilesystemSpace> statfs();
+  Result<std::string> get_xattr(InodeId inode, const std::string& name);
+  Result<std::vector<std::string>> list_xattrs(InodeId inode);
+  Result<Layout> layout(InodeId inode, uint64_t offset, uint64_t length, uint32_t limit);
+
+  Result<Entry> make_node(const MakeNode& request);
+  Result<Entry> link(const LinkNode& request);
+  Result<Removed> remove(const RemoveName& request);
+  Result<Renamed> rename(const Rename& request);
+  Result<Attributes> set_attributes(const SetAttributes& request);
+  Status set_xattr(const SetXattr& request);
+  Status remove_xattr(const RemoveXattr& request);
+  Result<Attributes> trim_range(const TrimRange& request);
+  Status forget_orphans(const ForgetOrphans& request);
+  Result<Committed> commit(const Commit& request);
+  Result<std::vector<ChunkInfo>> grant_chunks(const GrantChunks& request);
+  Status seal_chunks(const SealChunks& request);
+
+  Result<ClusterMap> cluster_map();
+  Result<ClusterStatus> status(bool with_state_hash = false);
+  Result<std::vector<ChunkInfo>> list_chunks(ChunkId after, uint32_t limit);
+
+  // A chunkserver's own call.
+  struct HeartbeatInfo {
+    std::string uuid;
+    Address address;
+    BootId boot{};
+    Labels labels;
+    uint64_t total_bytes = 0, free_bytes = 0;
+    Incarnation incarnation{};
+    uint64_t shards = 0, bad_records = 0;
+  };
+  struct HeartbeatAnswer {
+    ServerId server{};
+    Incarnation incarnation{};
+    Epoch epoch{};
+    Duration interval{};
+  };
+  Result<HeartbeatAnswer> heartbeat(const HeartbeatInfo& info);  // one attempt
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace cairn

@@ -1,0 +1,45 @@
+// A range of an extent's run, read from the fewest and best cells, verified, and decoded where cells are missing.
+//
+// StripeReadPlan is the pure state machine for one stripe: which shards to ask, what a reply, a failure or the time changes,
+// when it is done. read_extent drives plans over a ShardTransport, many stripes at once.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "common/base/clock.h"
+#include "common/base/result.h"
+#include "common/meta/cluster.h"
+#include "common/stripe/erasure_code.h"
+#include "common/stripe/geometry.h"
+#include "common/stripe/record_format.h"
+#include "common/stripe/shard_calls.h"
+
+namespace cairn {
+
+// What went wrong on the way, for `cairn why`, logs and counters; a read that succeeded may have some.
+struct ReadTrouble {
+  ChunkId chunk{};
+  uint64_t place = 0;
+  uint8_t shard = 0;
+  ServerId server{};
+  Error error;
+};
+struct ReadOutcome {
+  Status status;                      // io if a stripe has too few good shards: "what" names them
+  std::vector<ReadTrouble> troubles;
+  uint32_t decoded_stripes = 0;
+  uint32_t hedged_cells = 0;
+};
+struct ReadOptions {
+  Duration hedge_after = 50ms;        // a cell that takes longer is asked for elsewhere too
+  Duration give_up_after = 30s;
+};
+
+// Fills out with the extent's bytes (out.size() == extent.length). Any thread. The same chunk info may serve many reads.
+ReadOutcome read_extent(ShardTransport& transport, Clock& clock, const ChunkInfo& chunk, const Extent& extent,
+                        std::span<uint8_t> out, const ReadOptions& options = {});
+
+}  // namespace cairn

@@ -1,0 +1,38 @@
+// What an administrator asks.
+namespace cpp cairn.thrift
+include "types.thrift"
+
+struct StatusRequest { 1: i64 session }
+struct SessionStatus {
+  1: i64 session
+  2: string name
+  3: string host
+  4: i32 pid
+  5: bool mount
+  6: i64 expires_in_ms
+  7: i32 open_chunks
+}
+struct StatusReply {
+  1: optional types.Error error
+  2: optional i64 incarnation
+  3: optional i64 epoch
+  4: optional i64 uptime_ms
+  5: optional i64 inodes
+  6: optional i64 chunks
+  7: optional i64 open_chunks
+  8: optional i64 live_bytes          // of data
+  9: optional i64 missing_shards      // of chunks with live data, on servers that are down or unknown: not redundant now
+  10: optional i64 shortened_chunks   // fewer data shards than the policy says: lower efficiency, full redundancy
+  11: optional i64 unreadable_chunks  // fewer than d shards on servers that are up
+  12: optional list<types.Server> servers
+  13: optional list<types.StorageClass> classes
+  14: optional list<SessionStatus> sessions
+  15: optional i64 applied_index
+  16: optional i64 log_bytes
+  17: optional i64 garbage_chunks     // dead, in quarantine or being deleted
+  18: optional i64 pending_punches
+  19: optional string state_hash      // only when asked for
+  20: optional i32 survivable_losses  // servers that may be lost next without losing data; -1: some data is unreadable now
+}
+struct ChunkListRequest { 1: i64 session  2: i64 after  3: i32 limit }
+struct ChunkListReply { 1: optional types.Error error  2: optional list<types.Chunk> chunks }
