@@ -58,9 +58,11 @@ class ShardCalls {
   // Starting may block while the peer's socket buffer is full; a failure to send is a completion.
   virtual void append(Tag tag, const AppendCall& call, std::span<const iovec> record, Instant deadline) = 0;
   virtual void sync(Tag tag, const SyncCall& call, Instant deadline) = 0;
-  // Fills into: header_bytes + cell_bytes, in that order.
-  virtual void read(Tag tag, const ReadCall& call, std::span<uint8_t> into, Instant deadline) = 0;
-  virtual void cancel(Tag tag) = 0;  // no completion comes; into is not touched afterwards
+  // Fills header_into (header_bytes, may be empty) and cell_into (cell_bytes, may be empty). Two buffers, so that a cell can be
+  // read straight to where its caller wants it. What lies behind the end of the shard or in a hole reads as zeros.
+  virtual void read(Tag tag, const ReadCall& call, std::span<uint8_t> header_into, std::span<uint8_t> cell_into,
+                    Instant deadline) = 0;
+  virtual void cancel(Tag tag) = 0;  // no completion comes; the buffers are not touched afterwards
   virtual size_t under_way() const = 0;
   // The next completion; nothing at the deadline, or when nothing is under way.
   virtual std::optional<Completion> wait(Instant deadline) = 0;
