@@ -2,7 +2,8 @@
 //
 // A write is durable only after sync_data() of its file; a created, renamed or removed name only after
 // sync_directory() of its directory. Offsets and lengths are in bytes. Calls may block; all may be made from any thread.
-// Errors: no_space (ENOSPC, EDQUOT), not_found, exists, io (everything else; "what" has the path and errno's text).
+// Errors: no_space (ENOSPC, EDQUOT), not_found, exists, not_empty, not_supported (punch on a filesystem without holes),
+// io (everything else). "what" has the path and errno's text.
 #pragma once
 
 #include <sys/uio.h>
@@ -45,8 +46,9 @@ class Disk {
  public:
   virtual ~Disk() = default;
   virtual Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) = 0;
-  virtual Status remove(const std::string& path) = 0;
+  virtual Status remove(const std::string& path) = 0;  // a file, or an empty directory
   virtual Status rename(const std::string& from, const std::string& to) = 0;  // replaces
+  // With its parents; those that it creates are durable when it returns, because a caller could not sync them all.
   virtual Status make_directories(const std::string& path) = 0;
   virtual Status sync_directory(const std::string& path) = 0;
   virtual Result<std::vector<std::string>> list(const std::string& path) = 0;  // names, sorted, without . and ..

@@ -30,6 +30,7 @@ class Stream {
   // Ends both directions: blocked readers and writers return unavailable. Callable from any thread.
   virtual void shut_down() = 0;
   virtual std::string peer() const = 0;  // for logs
+  virtual int descriptor() const { return -1; }  // for poll; -1 where there is none
   // Exactly into.size() bytes, or an error.
   Status read_exact(std::span<uint8_t> into, Instant deadline);
 };
@@ -51,6 +52,10 @@ class Network {
   virtual Result<size_t> wait_readable(std::span<Stream* const> streams, Instant deadline) = 0;
 };
 
+// The body of send_file where a descriptor is missing: reads pieces of the file and writes them.
+Status send_file_by_copy(Stream& stream, File& file, uint64_t offset, uint64_t length, Instant deadline);
+
+// TCP. The first call makes the process ignore SIGPIPE (unless it handles it), because sendfile cannot be told not to raise it.
 Network& real_network();
 
 }  // namespace cairn

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <cstdio>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -31,6 +32,7 @@ class Scheduler {
   virtual bool park(const void* key, Instant deadline) = 0;
   virtual void wake(const void* key, bool all) = 0;
   virtual Instant now() const = 0;
+  virtual void describe_running(std::FILE* to) const = 0;  // names process and fiber, for a last message
 };
 extern thread_local Scheduler* current_scheduler;  // null in a real process
 
@@ -70,15 +72,15 @@ class CondVar {
   void notify_all();
 
  private:
-  std::condition_variable_any condition_;
+  std::condition_variable condition_;
 };
 
-// Joined by join() or the destructor, which waits: the owner tells its loop to end first.
+// Joined by join(), the destructor or an assignment, which wait: the owner tells its loop to end first.
 class Thread {
  public:
   Thread() = default;
   Thread(std::string name, std::function<void()> body);  // name: at most 15 characters are shown by the kernel
-  Thread(Thread&&) noexcept = default;
+  Thread(Thread&& other) noexcept;
   Thread& operator=(Thread&& other) noexcept;
   ~Thread();
   void join();
