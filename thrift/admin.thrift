@@ -2,7 +2,7 @@
 namespace cpp cairn.thrift
 include "types.thrift"
 
-struct StatusRequest { 1: i64 session }
+struct StatusRequest { 1: i64 session  2: bool with_state_hash }
 struct SessionStatus {
   1: i64 session
   2: string name

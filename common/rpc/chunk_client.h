@@ -10,19 +10,10 @@
 
 #include "common/base/network.h"
 #include "common/meta/cluster.h"
+#include "common/meta/shards.h"
 #include "common/stripe/shard_calls.h"
 
 namespace cairn {
-
-struct ShardSummary {
-  ChunkId chunk{};
-  uint8_t shard = 0;
-  uint64_t end = 0;
-  bool sealed = false;
-  uint64_t committed = 0;
-  uint64_t allocated = 0;
-  bool failed = false;
-};
 
 class ChunkClient : public ShardTransport {
  public:

@@ -14,6 +14,7 @@
 #include "common/base/network.h"
 #include "common/base/result.h"
 #include "common/meta/admin.h"
+#include "common/meta/heartbeat.h"
 #include "common/meta/requests.h"
 #include "common/meta/session.h"
 
@@ -66,21 +67,8 @@ class MetaClient {
   Result<std::vector<ChunkInfo>> list_chunks(ChunkId after, uint32_t limit);
 
   // A chunkserver's own call.
-  struct HeartbeatInfo {
-    std::string uuid;
-    Address address;
-    BootId boot{};
-    Labels labels;
-    uint64_t total_bytes = 0, free_bytes = 0;
-    Incarnation incarnation{};
-    uint64_t shards = 0, bad_records = 0;
-  };
-  struct HeartbeatAnswer {
-    ServerId server{};
-    Incarnation incarnation{};
-    Epoch epoch{};
-    Duration interval{};
-  };
+  using HeartbeatInfo = Heartbeat;
+  using HeartbeatAnswer = cairn::HeartbeatAnswer;
   Result<HeartbeatAnswer> heartbeat(const HeartbeatInfo& info);  // one attempt
 
  private:

@@ -26,6 +26,8 @@ class CallTails {
   virtual ~CallTails() = default;
   // Reads the next into.size() bytes of the request's tail.
   virtual Status read_tail(std::span<uint8_t> into) = 0;
+  // Reads and forgets them: for a request that is refused.
+  virtual Status skip_tail(uint64_t bytes) = 0;
   // Sent behind the reply. Memory must stay valid until the next call on this connection; the file is kept alive.
   virtual void reply_with(std::span<const iovec> pieces) = 0;
   virtual void reply_with_file(std::shared_ptr<File> file, uint64_t offset, uint64_t length) = 0;  // may be called twice: header, then cell

@@ -1,0 +1,242 @@
+// Our own types <-> their generated Thrift twins. Only the RPC clients and the two service.cc files see generated types.
+//
+//   to_wire(own)             -> generated          never fails
+//   from_wire(generated)     -> Result<own>        checks everything: it is input from outside
+//   answer(reply, result)    fills a reply with a value or with the error: what a service.cc says at the end of each method
+//   from_wire(reply)         -> Result<own> or Status: the reply's error, or its value
+//
+// A request of the metaserver that changes something has its Mutation apart: to_wire(own, mutation), from_wire(request.mutation).
+// Unsigned 64-bit values travel in an i64, bit by bit. Names, values and counts are checked against common/meta's limits;
+// whatever needs the state (does the inode exist, may the session do it) is not checked here.
+// Errors of from_wire: invalid, name_too_long, too_big. A reply that is not as promised is `io`; an unknown code becomes `io`.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "Chunkserver.h"
+#include "Metaserver.h"
+#include "common/base/result.h"
+#include "common/base/types.h"
+#include "common/meta/admin.h"
+#include "common/meta/attributes.h"
+#include "common/meta/cluster.h"
+#include "common/meta/heartbeat.h"
+#include "common/meta/requests.h"
+#include "common/meta/session.h"
+#include "common/meta/shards.h"
+#include "common/stripe/geometry.h"
+#include "common/stripe/shard_calls.h"
+
+namespace cairn {
+
+inline constexpr uint32_t kMaxTargetBytes = 4095;        // of a symlink
+inline constexpr uint32_t kMaxTailBytes = 2u << 20;      // of one record: header and cell, multiples of 4096
+
+// ---- ids and single fields -----------------------------------------------------------------------------------------
+
+// Ids cannot be malformed, only unknown: from_wire_id<InodeId>(request.inode).
+template <typename Id>
+Id from_wire_id(int64_t value) {
+  return Id{static_cast<std::underlying_type_t<Id>>(value)};
+}
+template <typename Id>
+int64_t to_wire_id(Id id) {
+  return static_cast<int64_t>(raw(id));
+}
+// Of a directory entry: 1 .. 255 bytes, no slash, no zero byte, not "." or "..".
+Status check_name(const std::string& name);
+// Of an extended attribute: 1 .. 255 bytes, no zero byte.
+Status check_xattr_name(const std::string& name);
+// Of a file: both not negative, and their sum within kMaxFileBytes.
+Status check_range(int64_t offset, int64_t length);
+// Of an append: whether so many bytes may follow. If not, the handler throws, which closes the connection.
+bool valid_tail(int64_t bytes);
+
+// ---- values --------------------------------------------------------------------------------------------------------
+
+thrift::Error to_wire(const Error& error);
+Error from_wire(const thrift::Error& error);
+thrift::Mutation to_wire(const Mutation& mutation);
+Result<Mutation> from_wire(const thrift::Mutation& mutation);
+thrift::Address to_wire(const Address& address);
+Result<Address> from_wire(const thrift::Address& address);
+thrift::Code to_wire(const Code& code);
+Result<Code> from_wire(const thrift::Code& code);
+thrift::Time to_wire(const Time& time);
+Result<Time> from_wire(const thrift::Time& time);
+thrift::Attributes to_wire(const Attributes& attributes);
+Result<Attributes> from_wire(const thrift::Attributes& attributes);
+thrift::Entry to_wire(const Entry& entry);
+Result<Entry> from_wire(const thrift::Entry& entry);
+thrift::Extent to_wire(const Extent& extent);
+Result<Extent> from_wire(const thrift::Extent& extent);  // valid() and within kMaxFileBytes
+thrift::Chunk to_wire(const ChunkInfo& chunk);
+Result<ChunkInfo> from_wire(const thrift::Chunk& chunk);  // as many servers as shards
+thrift::Server to_wire(const ServerInfo& server);
+Result<ServerInfo> from_wire(const thrift::Server& server);
+thrift::StorageClass to_wire(const StorageClass& storage_class);
+Result<StorageClass> from_wire(const thrift::StorageClass& storage_class);
+thrift::Lease to_wire(const Lease& lease);
+Result<Lease> from_wire(const thrift::Lease& lease);
+thrift::Event to_wire(const Event& event);
+Result<Event> from_wire(const thrift::Event& event);
+thrift::SessionStatus to_wire(const SessionStatus& session);
+Result<SessionStatus> from_wire(const thrift::SessionStatus& session);
+thrift::FileCommit to_wire(const FileCommit& commit);
+Result<FileCommit> from_wire(const thrift::FileCommit& commit);
+thrift::ChunkCommit to_wire(const ChunkCommit& commit);
+Result<ChunkCommit> from_wire(const thrift::ChunkCommit& commit);
+thrift::ShardInfo to_wire(const ShardSummary& shard);
+Result<ShardSummary> from_wire(const thrift::ShardInfo& shard);
+
+// Lists of the above.
+template <typename Own>
+auto to_wire(const std::vector<Own>& own) {
+  std::vector<decltype(to_wire(std::declval<const Own&>()))> list;
+  list.reserve(own.size());
+  for (const Own& one : own) list.push_back(to_wire(one));
+  return list;
+}
+template <typename Generated>
+auto from_wire(const std::vector<Generated>& list) {
+  using Own = std::decay_t<decltype(from_wire(std::declval<const Generated&>()).value())>;
+  std::vector<Own> own;
+  own.reserve(list.size());
+  for (const Generated& one : list) {
+    auto result = from_wire(one);
+    if (!result.ok()) return Result<std::vector<Own>>(result.error());
+    own.push_back(std::move(result).value());
+  }
+  return Result<std::vector<Own>>(std::move(own));
+}
+
+// ---- requests to the metaserver ------------------------------------------------------------------------------------
+
+thrift::OpenSessionRequest to_wire(const SessionRequest& request);
+Result<SessionRequest> from_wire(const thrift::OpenSessionRequest& request);
+thrift::HeartbeatRequest to_wire(const Heartbeat& heartbeat);
+Result<Heartbeat> from_wire(const thrift::HeartbeatRequest& request);
+
+thrift::MakeNodeRequest to_wire(const MakeNode& request, const Mutation& mutation);
+Result<MakeNode> from_wire(const thrift::MakeNodeRequest& request);
+thrift::LinkRequest to_wire(const LinkNode& request, const Mutation& mutation);
+Result<LinkNode> from_wire(const thrift::LinkRequest& request);
+thrift::RemoveRequest to_wire(const RemoveName& request, const Mutation& mutation);
+Result<RemoveName> from_wire(const thrift::RemoveRequest& request);
+thrift::RenameRequest to_wire(const Rename& request, const Mutation& mutation);
+Result<Rename> from_wire(const thrift::RenameRequest& request);
+thrift::SetAttributesRequest to_wire(const SetAttributes& request, const Mutation& mutation);
+Result<SetAttributes> from_wire(const thrift::SetAttributesRequest& request);
+thrift::SetXattrRequest to_wire(const SetXattr& request, const Mutation& mutation);
+Result<SetXattr> from_wire(const thrift::SetXattrRequest& request);
+thrift::RemoveXattrRequest to_wire(const RemoveXattr& request, const Mutation& mutation);
+Result<RemoveXattr> from_wire(const thrift::RemoveXattrRequest& request);
+thrift::TrimRangeRequest to_wire(const TrimRange& request, const Mutation& mutation);
+Result<TrimRange> from_wire(const thrift::TrimRangeRequest& request);
+thrift::ForgetOrphansRequest to_wire(const ForgetOrphans& request, const Mutation& mutation);
+Result<ForgetOrphans> from_wire(const thrift::ForgetOrphansRequest& request);
+thrift::CommitRequest to_wire(const Commit& request, const Mutation& mutation);
+Result<Commit> from_wire(const thrift::CommitRequest& request);
+thrift::GrantRequest to_wire(const GrantChunks& request, const Mutation& mutation);
+Result<GrantChunks> from_wire(const thrift::GrantRequest& request);
+thrift::SealRequest to_wire(const SealChunks& request, const Mutation& mutation);
+Result<SealChunks> from_wire(const thrift::SealRequest& request);
+
+// ---- requests to a chunkserver -------------------------------------------------------------------------------------
+
+thrift::AppendRequest to_wire(const AppendCall& call, uint32_t tail_bytes);
+Result<AppendCall> from_wire(const thrift::AppendRequest& request);  // tail_bytes: valid_tail
+thrift::SyncRequest to_wire(const SyncCall& call);
+Result<SyncCall> from_wire(const thrift::SyncRequest& request);
+thrift::ReadRequest to_wire(const ReadCall& call);
+Result<ReadCall> from_wire(const thrift::ReadRequest& request);  // at most kMaxTailBytes in all, and not nothing
+thrift::SealShardRequest to_wire(const SealShard& request);
+Result<SealShard> from_wire(const thrift::SealShardRequest& request);
+thrift::PunchRequest to_wire(const PunchShard& request);
+Result<PunchShard> from_wire(const thrift::PunchRequest& request);
+thrift::RemoveShardRequest to_wire(const ShardRef& shard);
+Result<ShardRef> from_wire(const thrift::RemoveShardRequest& request);
+thrift::ListShardsRequest to_wire(const ListShards& request);
+Result<ListShards> from_wire(const thrift::ListShardsRequest& request);
+
+// ---- replies -------------------------------------------------------------------------------------------------------
+
+struct RenewedSession {
+  Duration ttl{};
+  Epoch epoch{};  // of the cluster map
+};
+
+void fill_reply(thrift::OpenSessionReply& reply, const SessionGrant& grant);
+void fill_reply(thrift::RenewReply& reply, const RenewedSession& renewed);
+void fill_reply(thrift::EventsReply& reply, const std::vector<Event>& events);
+void fill_reply(thrift::AcquireReply& reply, const std::vector<Lease>& granted);
+void fill_reply(thrift::EntryReply& reply, const Entry& entry);
+void fill_reply(thrift::AttributesReply& reply, const Attributes& attributes);
+void fill_reply(thrift::ReadlinkReply& reply, const std::string& target);
+void fill_reply(thrift::DirectoryReply& reply, const DirectoryPage& page);
+void fill_reply(thrift::StatfsReply& reply, const FilesystemSpace& space);
+void fill_reply(thrift::XattrReply& reply, const std::string& value);
+void fill_reply(thrift::XattrListReply& reply, const std::vector<std::string>& names);
+void fill_reply(thrift::RemoveReply& reply, const Removed& removed);
+void fill_reply(thrift::RenameReply& reply, const Renamed& renamed);
+void fill_reply(thrift::LayoutReply& reply, const Layout& layout);
+void fill_reply(thrift::CommitReply& reply, const Committed& committed);
+void fill_reply(thrift::GrantReply& reply, const std::vector<ChunkInfo>& chunks);
+void fill_reply(thrift::ClusterMapReply& reply, const ClusterMap& map);
+void fill_reply(thrift::HeartbeatReply& reply, const HeartbeatAnswer& answer);
+void fill_reply(thrift::StatusReply& reply, const ClusterStatus& status);
+void fill_reply(thrift::ChunkListReply& reply, const std::vector<ChunkInfo>& chunks);
+void fill_reply(thrift::AppendReply& reply, const ShardPosition& position);
+void fill_reply(thrift::SyncReply& reply, const ShardPosition& position);
+void fill_reply(thrift::ReadReply& reply, const uint32_t& tail_bytes);
+void fill_reply(thrift::ListShardsReply& reply, const ShardPage& page);
+void fill_reply(thrift::ChunkserverStatusReply& reply, const ChunkserverStatus& status);
+
+template <typename Reply, typename Own>
+void answer(Reply& reply, const Result<Own>& result) {
+  if (result.ok()) {
+    fill_reply(reply, result.value());
+  } else {
+    reply.__set_error(to_wire(result.error()));
+  }
+}
+template <typename Reply>  // of replies without a value, and of errors found early
+void answer(Reply& reply, const Status& status) {
+  if (!status.ok()) reply.__set_error(to_wire(status.error()));
+}
+template <typename Reply>
+void answer(Reply& reply, const Error& error) {
+  reply.__set_error(to_wire(error));
+}
+
+Result<SessionGrant> from_wire(const thrift::OpenSessionReply& reply);
+Result<RenewedSession> from_wire(const thrift::RenewReply& reply);
+Result<std::vector<Event>> from_wire(const thrift::EventsReply& reply);
+Result<std::vector<Lease>> from_wire(const thrift::AcquireReply& reply);
+Result<Entry> from_wire(const thrift::EntryReply& reply);
+Result<Attributes> from_wire(const thrift::AttributesReply& reply);
+Result<std::string> from_wire(const thrift::ReadlinkReply& reply);
+Result<DirectoryPage> from_wire(const thrift::DirectoryReply& reply);
+Result<FilesystemSpace> from_wire(const thrift::StatfsReply& reply);
+Result<std::string> from_wire(const thrift::XattrReply& reply);
+Result<std::vector<std::string>> from_wire(const thrift::XattrListReply& reply);
+Result<Removed> from_wire(const thrift::RemoveReply& reply);
+Result<Renamed> from_wire(const thrift::RenameReply& reply);
+Result<Layout> from_wire(const thrift::LayoutReply& reply);
+Result<Committed> from_wire(const thrift::CommitReply& reply);
+Result<std::vector<ChunkInfo>> from_wire(const thrift::GrantReply& reply);
+Result<ClusterMap> from_wire(const thrift::ClusterMapReply& reply);
+Result<HeartbeatAnswer> from_wire(const thrift::HeartbeatReply& reply);
+Result<ClusterStatus> from_wire(const thrift::StatusReply& reply);
+Result<std::vector<ChunkInfo>> from_wire(const thrift::ChunkListReply& reply);
+Status from_wire(const thrift::EmptyReply& reply);
+Result<ShardPosition> from_wire(const thrift::AppendReply& reply);
+Result<ShardPosition> from_wire(const thrift::SyncReply& reply);
+Result<uint32_t> from_wire(const thrift::ReadReply& reply);
+Status from_wire(const thrift::ShardReply& reply);
+Result<ShardPage> from_wire(const thrift::ListShardsReply& reply);
+Result<ChunkserverStatus> from_wire(const thrift::ChunkserverStatusReply& reply);
+
+}  // namespace cairn
