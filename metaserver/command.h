@@ -62,12 +62,15 @@ struct DeadStripe {
 struct StripesPunched {    // every server of the chunk has confirmed
   std::vector<DeadStripe> stripes;
 };
+struct SealsConfirmed {    // every server of each sealed chunk knows: it leaves the list of pending seals
+  std::vector<ChunkId> chunks;
+};
 
 // Append only: the position is the number in the log.
 using CommandBody =
     std::variant<MakeNode, LinkNode, RemoveName, Rename, SetAttributes, SetXattr, RemoveXattr, TrimRange, ForgetOrphans, Commit,
                  SealChunks, OpenSession, EndSession, CreateChunks, RegisterServer, DefineClass, SealForRepair, ReleaseExtents,
-                 CondemnChunks, ChunksRemoved, StripesPunched>;
+                 CondemnChunks, ChunksRemoved, StripesPunched, SealsConfirmed>;
 
 struct Command {
   Mutation mutation;     // session 0: the metaserver's own, without a stored outcome
