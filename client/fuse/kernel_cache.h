@@ -1,0 +1,87 @@
+// What this mount's kernel may keep, and for how long: names, attributes and pages.
+//
+//   sole mount     names and attributes are good for Filesystem::cache_ttl(); pages stay from one open to the next
+//   shared         timeouts 0; each open drops the file's pages
+//
+// When another mount joins (become_shared), the pages of open files are dropped by notification, and what was granted by time is waited
+// out: nothing has to be remembered for each name, absent names are covered too, and no directory is torn from under a shell that
+// stands in it. cache_ttl() is below the session's TTL, so this ends before the other mount would stop waiting.
+//
+// Notifications of the kernel may block until a READ of the same pages is answered: never send one from inside a request. forget_later()
+// leaves it to a thread of its own.
+// All calls from any thread. mutex_ guards the tables and is not held while the kernel is notified.
+#pragma once
+
+#include <fuse_lowlevel.h>
+
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <shared_mutex>
+#include <thread>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "client/filesystem.h"
+#include "common/base/clock.h"
+
+namespace cairn {
+
+class KernelCache : public CacheListener {
+ public:
+  KernelCache(Filesystem& filesystem, Clock& clock);
+  ~KernelCache() override;  // after stop()
+
+  // From when the kernel can be notified. session must outlive stop().
+  void start(fuse_session* session);
+  void stop();
+
+  // The right to answer with a timeout. Held until the answer is with the kernel, so that become_shared() knows of it.
+  class Grant {
+   public:
+    explicit Grant(KernelCache& cache);
+    double timeout() const { return timeout_; }  // seconds
+
+   private:
+    std::shared_lock<std::shared_mutex> gate_;
+    double timeout_;
+  };
+
+  // An open or create that succeeds. True: the kernel's pages of this inode are current and may stay.
+  bool opened(InodeId inode);
+  void released(InodeId inode);
+  void forgotten(InodeId inode);  // the kernel evicted it, with its pages
+
+  // The kernel believes something of this inode that is no longer so (an append that landed elsewhere): mended soon.
+  void forget_later(InodeId inode);
+
+  // The kernel asks for security.capability before every write(2). Remembers inodes without one while this mount is sole.
+  bool known_without_capability(InodeId inode);
+  void remember_without_capability(InodeId inode);
+  void capability_changed(InodeId inode);
+
+  void invalidate_inode(InodeId inode) override;
+  void become_shared() override;
+
+ private:
+  void notify(InodeId inode);
+  void run();
+
+  Filesystem& filesystem_;
+  Clock& clock_;
+  std::shared_mutex gate_;              // shared: an answer with a timeout is under way
+  std::atomic<int64_t> granted_until_{0};  // monotonic ns; when the last granted timeout ends
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  fuse_session* session_ = nullptr;
+  bool stopping_ = false;
+  std::unordered_map<uint64_t, uint32_t> open_;          // inode -> descriptors of this mount
+  std::unordered_set<uint64_t> current_;                 // opened since this mount is sole: pages are this period's
+  std::unordered_set<uint64_t> without_capability_;      // bounded by kMaxRemembered
+  std::vector<InodeId> queue_;                           // for forget_later
+  std::thread thread_;
+};
+
+}  // namespace cairn
