@@ -13,6 +13,7 @@ struct AppendRequest {
   5: i64 writer_epoch     // refused below the shard's fence
   6: i32 tail_bytes       // the record: header and cell, multiples of 4096
   7: bool sync            // reply only when durable
+  8: i32 server           // whom the caller means to ask; another one answers stale_boot and does nothing. 0: not said.
 }
 struct AppendReply {
   1: optional types.Error error
@@ -25,6 +26,7 @@ struct SyncRequest {
   3: i16 shard
   4: i64 boot             // of the appends; another boot refuses with stale_boot
   5: i64 shard_end              // everything before it is durable after the reply
+  6: i32 server
 }
 struct SyncReply { 1: optional types.Error error  2: optional i64 boot  3: optional i64 shard_end }
 
@@ -37,6 +39,7 @@ struct ReadRequest {
   5: i32 header_bytes     // 0: the caller knows the header
   6: i32 cell_offset      // multiple of 4096
   7: i32 cell_bytes       // multiple of 4096
+  8: i32 server
 }
 struct ReadReply { 1: optional types.Error error  2: optional i32 tail_bytes }
 
@@ -46,10 +49,11 @@ struct SealShardRequest {
   3: i16 shard
   4: i64 committed        // bytes beyond are garbage; kept until the shard is removed
   5: i64 fence            // appends with a lower writer epoch are refused from now on
+  6: i32 server
 }
-struct PunchRequest { 1: i64 incarnation  2: i64 chunk  3: i16 shard  4: i64 place  5: i64 length }
-struct RemoveShardRequest { 1: i64 incarnation  2: i64 chunk  3: i16 shard }
-struct ListShardsRequest { 1: i64 incarnation  2: i64 after_chunk  3: i32 limit }
+struct PunchRequest { 1: i64 incarnation  2: i64 chunk  3: i16 shard  4: i64 place  5: i64 length  6: i32 server }
+struct RemoveShardRequest { 1: i64 incarnation  2: i64 chunk  3: i16 shard  4: i32 server }
+struct ListShardsRequest { 1: i64 incarnation  2: i64 after_chunk  3: i32 limit  4: i32 server }
 struct ShardInfo {
   1: i64 chunk
   2: i16 shard

@@ -1,6 +1,8 @@
 // The metaserver's housekeeping calls to a chunkserver, and what one tells of its shards (thrift/chunkserver.thrift).
 //
-// A ShardRef that arrives at a chunkserver has server 0: it is the one that was asked.
+// The server of a ShardRef that arrives at a chunkserver is whom the caller meant to ask. Where addresses have changed hands
+// that is another one, which must refuse with stale_boot before it looks at its shards, or an append would land in the wrong
+// place and a missing shard would be reported by who never had it. 0: the caller did not say.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +27,7 @@ struct ListShards {
   Incarnation incarnation{};
   ChunkId after{};
   uint32_t limit = 0;
+  ServerId server{};
 };
 
 // Answer of append and sync.

@@ -44,7 +44,7 @@ std::vector<Id> ids_from_wire(const std::vector<int64_t>& list) {
 
 template <typename Generated>
 ShardRef shard_of(const Generated& request) {
-  return ShardRef{ServerId{}, from_wire_id<Incarnation>(request.incarnation), from_wire_id<ChunkId>(request.chunk),
+  return ShardRef{from_wire_id<ServerId>(request.server), from_wire_id<Incarnation>(request.incarnation), from_wire_id<ChunkId>(request.chunk),
                   static_cast<uint8_t>(request.shard)};
 }
 
@@ -59,6 +59,7 @@ void put_shard(Generated& request, const ShardRef& shard) {
   request.incarnation = to_wire_id(shard.incarnation);
   request.chunk = to_wire_id(shard.chunk);
   request.shard = shard.shard;
+  request.server = static_cast<int32_t>(raw(shard.server));
 }
 
 }  // namespace
@@ -449,13 +450,14 @@ thrift::ListShardsRequest to_wire(const ListShards& request) {
   wire.incarnation = to_wire_id(request.incarnation);
   wire.after_chunk = to_wire_id(request.after);
   wire.limit = static_cast<int32_t>(request.limit);
+  wire.server = static_cast<int32_t>(raw(request.server));
   return wire;
 }
 
 Result<ListShards> from_wire(const thrift::ListShardsRequest& request) {
   if (request.limit < 1) return invalid(fmt::format("a page of {} shards", request.limit));
   return ListShards{from_wire_id<Incarnation>(request.incarnation), from_wire_id<ChunkId>(request.after_chunk),
-                    static_cast<uint32_t>(request.limit)};
+                    static_cast<uint32_t>(request.limit), from_wire_id<ServerId>(request.server)};
 }
 
 }  // namespace cairn
