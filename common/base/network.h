@@ -38,7 +38,7 @@ class Stream {
 class Listener {
  public:
   virtual ~Listener() = default;
-  virtual Result<std::unique_ptr<Stream>> accept() = 0;  // blocks; unavailable after shut_down()
+  virtual Result<std::unique_ptr<Stream>> accept() = 0;  // blocks; fails only for good: after shut_down()
   virtual Address address() const = 0;                   // with the port that was given for port 0
   virtual void shut_down() = 0;                          // from any thread
 };

@@ -4,7 +4,10 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
+#include <spdlog/spdlog.h>
+
 #include <csignal>
+#include <system_error>
 
 #include "common/base/errno_error.h"
 #include "common/base/network.h"
@@ -13,6 +16,8 @@
 
 namespace cairn {
 namespace {
+
+constexpr int kScarcityPauseMs = 100;  // between tries to accept when descriptors or memory have run out
 
 using AddressList = std::unique_ptr<addrinfo, void (*)(addrinfo*)>;
 
@@ -65,7 +70,13 @@ class TcpListener : public Listener {
         case EMFILE:
         case ENFILE:
         case ENOMEM:
-        case ENOBUFS: return socket_error("accept on", address_.text(), errno);
+        case ENOBUFS:
+          // Connections stay in the backlog until another is closed; polling meanwhile would spin.
+          spdlog::warn("accept on {}: {}", address_.text(), std::generic_category().message(errno));
+          if (::poll(&waited[1], 1, kScarcityPauseMs) < 0 && errno != EINTR) {
+            return socket_error("wait on", address_.text(), errno);
+          }
+          break;
         case EBADF:
         case EINVAL: return Error{Errc::unavailable, "listener " + address_.text() + " is closed"};
         default: break;  // the caller has gone before it was accepted: wait for the next
