@@ -16,6 +16,9 @@
 
 namespace cairn {
 
+inline constexpr uint32_t kMaxHeaderBytes = 65536;      // of a record; today's largest has 20480 (512 owners, 1 MiB cells)
+inline constexpr uint64_t kMaxShardBytes = 1ull << 30;  // bounds every place; a shard is filled to about 64 MiB / d
+
 struct StripeShape {
   Code code;
   uint32_t cell_bytes = 0;    // multiple of 4096, at most 1 MiB
@@ -42,8 +45,9 @@ struct Extent {
   // The part of this extent that holds [from, to) of the file, with place and position moved to its first stripe.
   // Requires offset <= from < to <= end().
   Extent part(uint64_t from, uint64_t to) const;
-  // Whether next continues this one in the file and in the run, so that both are one extent. Joined runs consist of
-  // stripes with every cell present.
+  // Whether next continues this one in the file and in the run, so that both are one extent: its first byte follows this
+  // one's last in the same stripe or, where that stripe is full, begins the next. Joined runs consist of stripes with
+  // every cell present; within one stripe any shape joins.
   bool joins(const Extent& next) const;
 };
 
@@ -57,7 +61,8 @@ struct CellRange {
 // The pieces that hold the extent's bytes, in order.
 std::vector<CellRange> cells_of(const Extent& extent);
 
-// A shape and geometry from outside (a message, a record, a row) that may be used in arithmetic.
+// A shape and geometry from outside (a message, a record, a row) that may be used in arithmetic. An extent must lie in
+// present cells; a run of several stripes has every cell present.
 bool valid(const StripeShape& shape);
 bool valid(const Extent& extent);
 

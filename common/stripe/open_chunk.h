@@ -15,19 +15,10 @@
 #include "common/base/thread.h"
 #include "common/meta/cluster.h"
 #include "common/stripe/geometry.h"
-#include "common/stripe/record_format.h"
 #include "common/stripe/shard_calls.h"
+#include "common/stripe/stripe_encoder.h"
 
 namespace cairn {
-
-// The data of one stripe. pieces are the stripe's bytes in order, starting at position `first_cell * cell_bytes`; they fill
-// consecutive cells, the last of which may be partly filled. Buffers stay valid until the stripe is committed or given up.
-struct StripeData {
-  uint32_t cell_bytes = 0;
-  uint32_t first_cell = 0;             // small stripes rotate
-  std::vector<iovec> pieces;           // at most (d - first_cell) * cell_bytes in all, > 0
-  std::vector<Owner> owners;           // positions are in the stripe's data; at most kMaxOwners
-};
 
 struct PlacedStripe {
   uint64_t place = 0;
@@ -40,20 +31,25 @@ class OpenChunk {
   ~OpenChunk();
   const ChunkInfo& info() const;
   bool broken() const;
-  // Whether a stripe of this shape's stride still starts below the shard limit.
+  // Whether one more stripe starts below the shard limit. False when broken.
   bool has_room() const;
+  // How many of these stripes, from the first, start below the shard limit if they are appended next.
+  size_t fitting(std::span<const StripeData> stripes) const;
   // The first cell for a stripe of so many cells: rotates, so that small stripes spread over the data shards.
   uint32_t next_first_cell(uint32_t cells);
 
-  // Encodes, tags and appends the stripes, in order, one place behind the other. Pipelined: several stripes are under way at once. One caller at a
-  // time (the caller serialises). With sync, the shards are durable on return. An error breaks the chunk; failed_servers() says whom.
-  Result<std::vector<PlacedStripe>> append(std::span<const StripeData> stripes, bool sync);
-  // Makes every stripe before `end` durable on every shard that holds a part of it. Any thread, while others append.
+  // Encodes, tags and appends the stripes, in order, one place behind the other. Pipelined: several stripes are under way at once.
+  // One caller at a time (the caller serialises). With sync_too, the shards are durable on return.
+  // invalid: the stripes are malformed or do not all fit (fitting()); nothing was sent and the chunk is as before. Any other
+  // error breaks the chunk; failed_servers() says whom to avoid.
+  Result<std::vector<PlacedStripe>> append(std::span<const StripeData> stripes, bool sync_too);
+  // Makes every stripe before `end` durable on every shard that holds a part of it: asks only those that are not yet. Any
+  // thread, while others append; concurrent calls share one round. Requires end <= this->end(). An error breaks the chunk.
   Status sync(uint64_t end);
   // Place behind the last appended stripe.
   uint64_t end() const;
-  // Commits happen in order of place: waits until everything before `from` was committed (true) or the chunk broke or was
-  // abandoned (false). committed() lets the next one go.
+  // Commits happen in order of place: waits until everything before `from` was committed (true, also when the chunk broke since)
+  // or the chunk broke or was abandoned (false). committed() lets the next one go.
   bool wait_for_turn(uint64_t from);
   void committed(uint64_t to);
   void mark_broken(std::string why);
@@ -61,6 +57,7 @@ class OpenChunk {
 
  private:
   struct State;
+  Result<std::vector<PlacedStripe>> append_stripes(std::span<const StripeData> stripes, bool sync_too);
   std::unique_ptr<State> state_;
 };
 

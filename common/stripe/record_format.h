@@ -62,6 +62,9 @@ uint32_t block_tag(const RecordHeader& header, uint32_t block, std::span<const u
 // Fills header.tags from the cell's data (data.size() == header.data_bytes).
 void make_tags(RecordHeader& header, std::span<const uint8_t> data);
 
+// The same, piece by piece from the cell's start: each but the last is a multiple of 4096 bytes long.
+void append_tags(RecordHeader& header, std::span<const uint8_t> piece);
+
 // What a reader expects to find; taken from the extent and the chunk's row, never from the record.
 struct ExpectedRecord {
   Incarnation incarnation{};
@@ -70,6 +73,8 @@ struct ExpectedRecord {
   uint8_t shard = 0;
   StripeShape shape;
 };
+// corrupt, with the reason, if the header belongs to another record. Decoding alone does not say so.
+Status verify_identity(const ExpectedRecord& expected, const RecordHeader& header);
 // Checks identity, then the tags of the blocks in `blocks`, which start at cell_offset (multiple of 4096). Blocks wholly behind
 // data_bytes must be ignored by the caller and are zero-filled here. corrupt with the reason otherwise.
 Status verify_blocks(const ExpectedRecord& expected, const RecordHeader& header, uint32_t cell_offset,

@@ -1,7 +1,8 @@
 // A range of an extent's run, read from the fewest and best cells, verified, and decoded where cells are missing.
 //
-// StripeReadPlan is the pure state machine for one stripe: which shards to ask, what a reply, a failure or the time changes,
-// when it is done. read_extent drives plans over a ShardTransport, many stripes at once.
+// StripeReadPlan (stripe_read_plan.h) is the pure state machine for one stripe: which shards to ask, what a reply, a failure or
+// the time changes, when it is done. read_extent drives plans over a ShardTransport, many stripes at once within a bounded window.
+// Whole blocks arrive straight in the caller's memory; only a range that begins or ends inside a block is copied.
 #pragma once
 
 #include <cstdint>
@@ -12,9 +13,7 @@
 #include "common/base/clock.h"
 #include "common/base/result.h"
 #include "common/meta/cluster.h"
-#include "common/stripe/erasure_code.h"
 #include "common/stripe/geometry.h"
-#include "common/stripe/record_format.h"
 #include "common/stripe/shard_calls.h"
 
 namespace cairn {
@@ -28,14 +27,15 @@ struct ReadTrouble {
   Error error;
 };
 struct ReadOutcome {
-  Status status;                      // io if a stripe has too few good shards: "what" names them
-  std::vector<ReadTrouble> troubles;
+  Status status;                      // io if a stripe has too few good shards: "what" names the bad ones; invalid for an
+                                      // extent that is malformed or not of this chunk. out is then undefined.
+  std::vector<ReadTrouble> troubles;  // each shard of a stripe once for each kind of error
   uint32_t decoded_stripes = 0;
   uint32_t hedged_cells = 0;
 };
 struct ReadOptions {
-  Duration hedge_after = 50ms;        // a cell that takes longer is asked for elsewhere too
-  Duration give_up_after = 30s;
+  Duration hedge_after = 50ms;        // a cell that takes longer is asked for elsewhere too; 0: never
+  Duration give_up_after = 30s;       // of one stripe
 };
 
 // Fills out with the extent's bytes (out.size() == extent.length). Any thread. The same chunk info may serve many reads.
