@@ -25,7 +25,10 @@ struct ChunkInfo {
 };
 
 enum class Health : uint8_t { unknown = 0, up = 1, suspect = 2, down = 3, draining = 4 };
-const char* name_of(Health health);
+inline const char* name_of(Health health) {
+  constexpr const char* kNames[] = {"unknown", "up", "suspect", "down", "draining"};
+  return kNames[static_cast<size_t>(health)];
+}
 
 struct Labels {
   std::string site, rack, host, disk;
