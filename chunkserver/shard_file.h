@@ -1,0 +1,119 @@
+// One shard: one append-only file of records, from its first append to its removal.
+//
+//   (absent) --append--> open --seal--> sealed --remove--> (gone)
+//                         |  a write or sync failed               each arrow is a new file name (shard_name.h)
+//                         +--> failed --seal--> sealed
+//
+// A place has one content for ever: an append before the end must repeat what lies there, byte by byte, or it is refused.
+// An append behind the end leaves a hole. Nothing is ever truncated: after a crash the end is the file's size rounded up to
+// a block, and what was torn stays as garbage that no one commits.
+//
+// Appends, seals and removals of one shard take turns (a flag and a CondVar), because their I/O runs without a mutex;
+// reads, syncs and punches go beside them. Any thread. Errors: stale_epoch (sealed or fenced), invalid (another content),
+// io (the shard has failed: for good), no_space, not_found (removed), and what the disk says.
+// Not here: what a record is (record_check.h), which shards exist (shard_store.h).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "chunkserver/file_cache.h"
+#include "chunkserver/shard_name.h"
+#include "chunkserver/sync_group.h"
+#include "common/base/disk.h"
+#include "common/base/thread.h"
+#include "common/base/types.h"
+
+namespace cairn {
+
+// What all shards of one folder share. Outlives them.
+struct ShardFolder {
+  ShardFolder(Disk& the_disk, FileCache& the_files, std::string the_path)
+      : disk(the_disk), files(the_files), path(std::move(the_path)) {}
+  Disk& disk;
+  FileCache& files;
+  const std::string path;
+  mutable Mutex mutex;         // guards the members of its shards that say so
+  CondVar turn_passed;
+  SharedSync names{1};         // of the changes of file names in this folder; 1: those before this start
+  Status sync_names(uint64_t position);  // returns when the change of that position is durable
+};
+
+struct ShardStatus {
+  ShardKey key;
+  ShardState state = ShardState::open;
+  uint64_t end = 0;        // of the file, rounded up to a block
+  uint64_t committed = 0;  // of a sealed shard
+  bool failed = false;     // a write or sync failed: no more appends
+};
+
+class ShardFile {
+ public:
+  // A shard without a file yet: its first append or its seal makes it.
+  ShardFile(ShardFolder& folder, ShardKey key, FileCache::Serial serial);
+  // One that was found at start. end is unused if it is sealed; failed: it could not be read.
+  ShardFile(ShardFolder& folder, ShardName name, uint64_t end, bool failed, FileCache::Serial serial);
+
+  // Writes the record; returns the shard's end. Requires place and record.size() to be multiples of kBlockBytes. Not durable:
+  // sync() makes it so.
+  Result<uint64_t> append(uint64_t place, Epoch writer_epoch, std::span<const uint8_t> record);
+  // Returns when everything before `end`, and the file's name, is durable.
+  Status sync(uint64_t end);
+  Status sync_all();  // everything that was appended
+  // Fixes the committed length and refuses appends from now on; durable on return. A shard without a file becomes an empty
+  // sealed one, so that an append that comes late is refused.
+  Status seal(uint64_t committed, Epoch fence);
+  // Gives the space of [place, place + length) back, as far as the file reaches.
+  Status punch(uint64_t place, uint64_t length);
+  // Durable on return. Later calls get not_found.
+  Status remove();
+  // The file, open for reading. It may outlive the shard's removal.
+  Result<std::shared_ptr<File>> file();
+  // Asks the file, without taking a place among the open ones.
+  struct Usage {
+    uint64_t size = 0;       // rounded up to a block
+    uint64_t allocated = 0;  // bytes of disk
+  };
+  Result<Usage> usage();
+
+  ShardStatus status() const;
+  ShardKey key() const { return key_; }
+  bool exists() const;   // has a file
+  bool removed() const;  // then the owner forgets it; a new shard of this key is another object
+  // Declares a shard without a file removed, so that its owner can forget it. False if it has one, or a call works on it.
+  bool abandon_if_empty();
+
+ private:
+  class Turn;  // holds the right to append, seal or remove, while it lives
+  Result<Turn> take_turn();  // not_found once removed
+
+  // All require the turn.
+  Status may_append(Epoch writer_epoch);
+  Status create(ShardName name);
+  Status compare(uint64_t place, std::span<const uint8_t> record);
+  void mark_failed(const std::string& why);
+  Status rename_to(ShardName name);
+
+  void fail(const std::string& why);  // takes the turn
+  Result<std::shared_ptr<File>> open_file(bool keep);
+  std::string path_of(const ShardName& name) const { return folder_.path + "/" + file_name(name); }
+
+  ShardFolder& folder_;
+  const ShardKey key_;
+  const FileCache::Serial serial_;
+  // Guarded by folder_.mutex, and changed only by the holder of the turn, who may read them without it.
+  ShardName name_;               // of the file as it is called now
+  uint64_t end_ = 0;
+  uint64_t name_position_ = 1;   // in folder_.names: of the last change of this file's name
+  Epoch fence_{};                // lower writer epochs are refused
+  std::shared_ptr<SharedSync> sync_;  // of an open shard's bytes
+  bool exists_ = false;
+  bool failed_ = false;
+  bool removed_ = false;
+  // Guarded by folder_.mutex.
+  bool turn_taken_ = false;
+};
+
+}  // namespace cairn
