@@ -1,0 +1,43 @@
+// The events of one session that it has not acknowledged: recalls of leases, and that the cluster map has changed.
+//
+// Sequences ascend over restarts of the metaserver too (the first one is above those of any earlier run), so an acknowledgement
+// from before a restart never covers an event from after it. Bounded: a lease is recalled once, and a new map_changed replaces the
+// one before, since it says the same.
+// Pure: the caller serialises.
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <vector>
+
+#include "common/meta/session.h"
+
+namespace cairn {
+
+class EventQueue {
+ public:
+  explicit EventQueue(uint64_t first_sequence) : next_sequence_(first_sequence) {}
+
+  void push_recall(const Lease& lease) { events_.push_back({next_sequence_++, EventType::recall, lease}); }
+  void push_map_changed() {
+    std::erase_if(events_, [](const Event& event) { return event.type == EventType::map_changed; });
+    events_.push_back({next_sequence_++, EventType::map_changed, std::nullopt});
+  }
+  // Takes out the events up to this sequence, and returns them: the session has acted upon them.
+  std::vector<Event> acknowledge(uint64_t sequence) {
+    std::vector<Event> done;
+    while (!events_.empty() && events_.front().sequence <= sequence) {
+      done.push_back(std::move(events_.front()));
+      events_.pop_front();
+    }
+    return done;
+  }
+  std::vector<Event> pending() const { return {events_.begin(), events_.end()}; }
+  bool empty() const { return events_.empty(); }
+
+ private:
+  uint64_t next_sequence_;
+  std::deque<Event> events_;
+};
+
+}  // namespace cairn

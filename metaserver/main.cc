@@ -1,0 +1,146 @@
+// cairn-metaserver: builds the parts, runs until a signal, ends cleanly.
+#include <fmt/format.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spdlog/spdlog.h>
+
+#include <CLI/CLI.hpp>
+#include <atomic>
+#include <cstdio>
+#include <iostream>
+
+#include "common/base/config.h"
+#include "common/base/http_server.h"
+#include "common/base/log.h"
+#include "common/base/metrics.h"
+#include "common/base/random.h"
+#include "metaserver/data_directory.h"
+#include "metaserver/metaserver.h"
+#include "metaserver/rocks_store.h"
+
+namespace cairn {
+namespace {
+
+constexpr const char* kVersion = "cairn-metaserver 0.1.0";
+
+struct Flags {
+  std::string data;
+  std::string listen = "127.0.0.1:4000";
+  std::string port_file;
+  std::string policy = "ec(4,2)";
+  std::string cell = "256K";
+  std::string failure_domain = "host";
+  std::string quarantine = "60s";
+  std::string down_after = "10m";
+  std::string session_ttl = "20s";
+  std::string log_level = "info";
+  int http = -1;
+};
+
+void describe(CLI::App& app, Flags& flags) {
+  app.description(
+      "The metaserver of a CairnFS cluster: names, files, chunks, sessions, and the health of the chunkservers.\n"
+      "Example: cairn-metaserver --data /var/lib/cairn/meta --listen 10.0.0.1:4000 --http 4080");
+  app.footer("--policy, --cell and --failure-domain count when the database is made. Later, set the xattr cairn.policy of a directory.");
+  app.set_config("--config", "", "TOML file with the same names as the flags, like: data = \"/var/lib/cairn/meta\". Flags win.");
+  app.set_version_flag("--version", kVersion);
+  app.add_option("--data", flags.data, "Directory of the log and the store; a new database is made in an empty one")->required();
+  app.add_option("--listen", flags.listen, "HOST:PORT where clients and chunkservers connect; port 0 takes a free one")->capture_default_str();
+  app.add_option("--port-file", flags.port_file, "File that gets HOST:PORT once the server listens");
+  app.add_option("--policy", flags.policy, "Erasure code of the default storage class")->capture_default_str();
+  app.add_option("--cell", flags.cell, "Cell size of the default storage class, 4K to 1M")->capture_default_str();
+  app.add_option("--failure-domain", flags.failure_domain, "No two shards of a chunk in one of these: site, rack, host or disk")
+      ->check(CLI::IsMember({"site", "rack", "host", "disk"}))
+      ->capture_default_str();
+  app.add_option("--quarantine", flags.quarantine, "Dead data is kept so long before its space is reused")->capture_default_str();
+  app.add_option("--down-after", flags.down_after, "A chunkserver silent for so long is down")->capture_default_str();
+  app.add_option("--session-ttl", flags.session_ttl, "A mount silent for so long has ended")->capture_default_str();
+  app.add_option("--http", flags.http, "Port of /metrics and /healthz, on the host of --listen; 0 takes a free one")->check(CLI::Range(0, 65535));
+  app.add_option("--log-level", flags.log_level, "trace, debug, info, warn, error or off")->capture_default_str();
+}
+
+Result<MetaserverOptions> options_of(const Flags& flags) {
+  MetaserverOptions options;
+  ASSIGN(options.listen, parse_address(flags.listen));
+  ASSIGN(options.default_class.policy, parse_code(flags.policy));
+  ASSIGN(options.default_class.cell_bytes, parse_cell_bytes(flags.cell));
+  options.default_class.failure_domain = flags.failure_domain;
+  ASSIGN(options.quarantine, parse_duration(flags.quarantine));
+  ASSIGN(options.health.down_after, parse_duration(flags.down_after));
+  ASSIGN(options.session_ttl, parse_duration(flags.session_ttl));
+  if (options.session_ttl < 1s) return Error{Errc::invalid, "--session-ttl is at least 1s"};
+  if (options.health.down_after <= options.health.suspect_after) return Error{Errc::invalid, "--down-after is more than 3s"};
+  options.seed = random_seed();
+  return options;
+}
+
+// SIGTERM and SIGINT are taken by wait_for_end() alone, so they are blocked before the first thread begins.
+sigset_t block_signals() {
+  sigset_t ends;
+  sigemptyset(&ends);
+  sigaddset(&ends, SIGTERM);
+  sigaddset(&ends, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &ends, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+  return ends;
+}
+
+Status serve(const Flags& flags) {
+  ASSIGN(MetaserverOptions options, options_of(flags));
+  ASSIGN(const DataDirectory data, DataDirectory::open(flags.data));
+  const sigset_t ends = block_signals();
+
+  // A failed log or store wakes the main thread, which ends the process without promising anything more.
+  std::atomic<bool> failed = false;
+  const pthread_t main_thread = pthread_self();
+  options.on_failure = [&failed, main_thread](const Error&) {
+    failed = true;
+    pthread_kill(main_thread, SIGTERM);
+  };
+  options.log_directory = data.log();
+  ASSIGN(const auto store, RocksStore::open({.directory = data.store()}));
+  Metaserver metaserver(real_network(), real_clock(), real_disk(), *store, options);
+  TRY(metaserver.start());
+  const StorageClass stored = metaserver.default_class();
+  spdlog::info("{} database {:016x}, storage class {} with cells of {} per {}", metaserver.created() ? "made" : "opened",
+               raw(metaserver.incarnation()), format_code(stored.policy), format_size(stored.cell_bytes), stored.failure_domain);
+
+  Metrics metrics;
+  metaserver.add_metrics(metrics);
+  metrics.gauge_from("cairn_store_memory_bytes", "Memtables and block cache of the store", "",
+                     [&] { return static_cast<double>(store->memory_bytes()); });
+  metrics.gauge_from("cairn_store_disk_bytes", "Files of the store", "", [&] { return static_cast<double>(store->disk_bytes()); });
+  HttpServer http(real_network(), real_clock(), standard_pages(metrics, [&failed] { return failed ? "the log or the store failed" : ""; }));
+  if (flags.http >= 0) {
+    TRY(http.start({options.listen.host, static_cast<uint16_t>(flags.http)}));
+    spdlog::info("metrics on http://{}/metrics", http.address().text());
+  }
+  if (!flags.port_file.empty()) TRY(write_port_file(flags.port_file, metaserver.address()));
+  spdlog::info("listening on {}", metaserver.address().text());
+
+  int signal = 0;
+  sigwait(&ends, &signal);
+  if (failed) {
+    spdlog::critical("ends now, because changes cannot be made durable; what was acknowledged is on the disk. Mend the disk, then start again");
+    spdlog::shutdown();
+    std::_Exit(1);
+  }
+  spdlog::info("stopping ({})", signal == SIGINT ? "SIGINT" : "SIGTERM");
+  http.stop();
+  return metaserver.stop();
+}
+
+}  // namespace
+}  // namespace cairn
+
+int main(int argc, char** argv) {
+  cairn::Flags flags;
+  CLI::App app;
+  cairn::describe(app, flags);
+  CLI11_PARSE(app, argc, argv);
+  cairn::Status done = cairn::set_up_logging("cairn-metaserver", flags.log_level);
+  if (done.ok()) done = cairn::serve(flags);
+  if (done.ok()) return 0;
+  fmt::print(stderr, "cairn-metaserver: {}\n", done.error().what);
+  return 1;
+}

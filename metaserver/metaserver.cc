@@ -1,0 +1,200 @@
+#include "metaserver/metaserver.h"
+
+#include <spdlog/spdlog.h>
+
+#include <limits>
+
+#include "common/base/metrics.h"
+#include "common/base/random.h"
+#include "common/rpc/chunk_client.h"
+#include "common/rpc/rpc_server.h"
+#include "metaserver/checkpointer.h"
+#include "metaserver/cluster.h"
+#include "metaserver/command_log.h"
+#include "metaserver/committer.h"
+#include "metaserver/janitor.h"
+#include "metaserver/queries.h"
+#include "metaserver/recovery.h"
+#include "metaserver/service.h"
+#include "metaserver/sessions.h"
+#include "metaserver/status.h"
+
+namespace cairn {
+namespace {
+
+// Housekeeping calls over the network.
+class NetworkHousekeeping : public ShardHousekeeping {
+ public:
+  NetworkHousekeeping(Network& network, Clock& clock, const Cluster& cluster)
+      : client_(network, clock, [&cluster](ServerId server, bool) { return cluster.address(server); }) {}
+  Status seal(const ShardRef& shard, uint64_t committed, Epoch fence, Instant deadline) override {
+    return client_.seal(shard, committed, fence, deadline);
+  }
+  Status punch(const ShardRef& shard, uint64_t place, uint64_t length, Instant deadline) override {
+    return client_.punch(shard, place, length, deadline);
+  }
+  Status remove(const ShardRef& shard, Instant deadline) override { return client_.remove(shard, deadline); }
+
+ private:
+  ChunkClient client_;
+};
+
+// Looks at silent sessions and servers.
+class Ticker {
+ public:
+  Ticker(Clock& clock, Duration interval, Sessions& sessions, Cluster& cluster)
+      : clock_(clock), interval_(interval), sessions_(sessions), cluster_(cluster), thread_("ticker", [this] { run(); }) {}
+  ~Ticker() { stop(); }
+  void stop() {
+    {
+      const Lock lock(mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_one();
+    if (thread_.joinable()) thread_.join();
+  }
+
+ private:
+  void run() {
+    while (true) {
+      {
+        Lock lock(mutex_);
+        wake_.wait_until(lock, clock_.now() + interval_, [&] { return stopping_; });
+        if (stopping_) return;
+      }
+      cluster_.tick();
+      sessions_.tick();
+    }
+  }
+
+  Clock& clock_;
+  const Duration interval_;
+  Sessions& sessions_;
+  Cluster& cluster_;
+  Mutex mutex_;
+  CondVar wake_;
+  bool stopping_ = false;  // guarded by mutex_
+  Thread thread_;
+};
+
+}  // namespace
+
+// Destroyed from the last to the first: those who call before those who are called.
+struct Metaserver::Parts {
+  std::unique_ptr<CommandLog> log;
+  Recovered recovered;
+  StorageClass default_class;
+  std::unique_ptr<Committer> committer;
+  std::unique_ptr<Checkpointer> checkpointer;
+  std::unique_ptr<Sessions> sessions;
+  std::unique_ptr<Cluster> cluster;
+  std::unique_ptr<StatusReporter> status;
+  std::unique_ptr<NetworkHousekeeping> housekeeping;
+  std::unique_ptr<Janitor> janitor;
+  std::unique_ptr<Ticker> ticker;
+  std::unique_ptr<RpcServer> server;
+
+  // No more calls from outside, nor from our own threads. Idempotent.
+  void end_callers() {
+    if (sessions) sessions->stop();
+    if (server) server->stop();
+    if (ticker) ticker->stop();
+    if (janitor) janitor->stop();
+  }
+};
+
+Metaserver::Metaserver(Network& network, Clock& clock, Disk& disk, OrderedStore& store, MetaserverOptions options)
+    : network_(network), clock_(clock), disk_(disk), store_(store), options_(std::move(options)) {}
+
+Metaserver::~Metaserver() {
+  if (parts_) parts_->end_callers();
+}
+
+Status Metaserver::start() {
+  parts_ = std::make_unique<Parts>();
+  Parts& parts = *parts_;
+  Random random(options_.seed);
+  ASSIGN(parts.log, CommandLog::open(disk_, {options_.log_directory, options_.log_segment_bytes, random()}));
+  const Genesis for_new{Incarnation{random() | 1}, options_.default_class, clock_.wall_ns()};
+  ASSIGN(parts.recovered, recover(*parts.log, store_, for_new));
+  const Incarnation incarnation = parts.recovered.incarnation;
+  ASSIGN(parts.default_class, queries::storage_class(*store_.view(), kDefaultClass));
+
+  parts.committer = std::make_unique<Committer>(clock_, *parts.log, store_, parts.recovered.applied, parts.recovered.wall_ns,
+                                                Committer::Options{.limits = {}, .on_failure = options_.on_failure});
+  parts.checkpointer = std::make_unique<Checkpointer>(clock_, *parts.log, store_, *parts.committer,
+                                                      Checkpointer::Options{options_.flush_log_bytes, options_.flush_interval, 1s});
+  // A command that changes nothing: it shows that the log can be written, and its index, which no earlier run had, makes the
+  // numbers of this run's events and leases larger than all before.
+  const Outcome first = parts.committer->propose(DefineClass{parts.default_class});
+  if (!first.ok()) return first.error();
+  const uint64_t first_sequence = raw(parts.committer->applied()) << 20;
+
+  parts.sessions = std::make_unique<Sessions>(
+      clock_, *parts.committer, store_,
+      Sessions::Options{.ttl = options_.session_ttl, .incarnation = incarnation, .first_sequence = first_sequence});
+  TRY(parts.sessions->restore());
+  parts.cluster = std::make_unique<Cluster>(clock_, *parts.committer, store_,
+                                            Cluster::Options{.timeouts = options_.health, .incarnation = incarnation, .seed = random(),
+                                                             .on_map_changed = [&parts] { parts.sessions->map_changed(); }});
+  TRY(parts.cluster->restore());
+  parts.status = std::make_unique<StatusReporter>(clock_, store_, *parts.log, *parts.committer, *parts.cluster, *parts.sessions);
+  parts.housekeeping = std::make_unique<NetworkHousekeeping>(network_, clock_, *parts.cluster);
+  parts.janitor = std::make_unique<Janitor>(
+      clock_, *parts.committer, store_, *parts.cluster, *parts.housekeeping,
+      Janitor::Options{.look_every = options_.housekeeping, .quarantine = options_.quarantine, .incarnation = incarnation});
+  parts.server = std::make_unique<RpcServer>(
+      network_, clock_, metaserver_processor({*parts.committer, store_, *parts.sessions, *parts.cluster, *parts.status}));
+  TRY(parts.server->start(options_.listen));
+  parts.janitor->start();
+  parts.ticker = std::make_unique<Ticker>(clock_, options_.tick, *parts.sessions, *parts.cluster);
+  spdlog::info("metadata: {} commands applied ({} replayed from the log), {} chunkservers, {} sessions", raw(parts.recovered.applied),
+               parts.recovered.replayed, parts.cluster->servers().size(), parts.sessions->list().size());
+  return {};
+}
+
+Status Metaserver::stop() {
+  if (!parts_) return {};
+  parts_->end_callers();
+  if (!parts_->committer || !parts_->checkpointer) return {};
+  parts_->committer->stop();
+  return parts_->checkpointer->stop();
+}
+
+Address Metaserver::address() const { return parts_->server->address(); }
+Incarnation Metaserver::incarnation() const { return parts_->recovered.incarnation; }
+bool Metaserver::created() const { return parts_->recovered.created; }
+StorageClass Metaserver::default_class() const { return parts_->default_class; }
+
+void Metaserver::add_metrics(Metrics& metrics) const {
+  const Parts* parts = parts_.get();
+  metrics.gauge_from("cairn_metaserver_applied_index", "Index of the last applied command", "",
+                     [parts] { return static_cast<double>(raw(parts->committer->applied())); });
+  metrics.gauge_from("cairn_metaserver_log_batches", "Batches written to the log since the start, one sync each", "",
+                     [parts] { return static_cast<double>(parts->committer->batches()); });
+  metrics.gauge_from("cairn_metaserver_log_bytes", "Bytes of the log's segments", "", [parts] { return static_cast<double>(parts->log->bytes()); });
+  metrics.gauge_from("cairn_metaserver_sessions", "Open sessions", "", [parts] { return static_cast<double>(parts->sessions->list().size()); });
+  metrics.gauge_from("cairn_metaserver_connections", "Open connections", "", [parts] { return static_cast<double>(parts->server->connections()); });
+  for (const Health health : {Health::unknown, Health::up, Health::suspect, Health::down, Health::draining}) {
+    metrics.gauge_from("cairn_chunkservers", "Chunkservers by health", "health=\"" + std::string(name_of(health)) + "\"", [parts, health] {
+      double count = 0;
+      for (const auto& [server, now] : parts->cluster->health()) count += now == health ? 1 : 0;
+      return count;
+    });
+  }
+  // Not a number (NaN) where it cannot be told: an alert on > 0 must not be silenced by a failure.
+  const auto from_status = [parts](const auto& member) {
+    const auto status = parts->status->status(false);
+    return status.ok() ? static_cast<double>((*status).*member) : std::numeric_limits<double>::quiet_NaN();
+  };
+  metrics.gauge_from("cairn_missing_shards", "Shards of chunks with data on servers that are not up", "",
+                     [from_status] { return from_status(&ClusterStatus::missing_shards); });
+  metrics.gauge_from("cairn_unreadable_chunks", "Chunks with data and too few shards on servers that are up", "",
+                     [from_status] { return from_status(&ClusterStatus::unreadable_chunks); });
+  metrics.gauge_from("cairn_survivable_losses", "Servers that may be lost next without losing data; -1: some data is unreadable now", "",
+                     [from_status] { return from_status(&ClusterStatus::survivable_losses); });
+  metrics.gauge_from("cairn_live_bytes", "Bytes of data that files refer to", "", [from_status] { return from_status(&ClusterStatus::live_bytes); });
+  metrics.gauge_from("cairn_inodes", "Inodes, orphans included", "", [from_status] { return from_status(&ClusterStatus::inodes); });
+}
+
+}  // namespace cairn

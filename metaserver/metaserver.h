@@ -1,0 +1,67 @@
+// A whole metaserver: built from its edges, used by main.cc, by tests in-process, and by the simulation.
+//
+//   start():  log -> recovery -> committer -> sessions, servers -> janitor, ticks -> listening
+//   stop():   the other way round, then everything is flushed and the log trimmed
+//
+// Destroying one that was not stopped is like a crash: its threads end, nothing is flushed. start() and stop() once each, from
+// one thread. The store and the log's directory belong together; nobody else may have either open (main.cc holds a lock file).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "common/base/clock.h"
+#include "common/base/disk.h"
+#include "common/base/network.h"
+#include "common/meta/cluster.h"
+#include "metaserver/membership.h"
+#include "metaserver/ordered_store.h"
+
+namespace cairn {
+
+class Metrics;
+
+struct MetaserverOptions {
+  Address listen;                    // port 0: any
+  std::string log_directory;
+  StorageClass default_class = {.id = kDefaultClass, .name = "default", .policy = {4, 2}, .cell_bytes = 256u << 10, .failure_domain = "host"};
+  uint64_t seed = 0;                 // of ids, salts and placement; a new database takes its incarnation from it
+  Duration session_ttl = 20s;
+  Duration quarantine = 60s;
+  Membership::Timeouts health;
+  Duration tick = 500ms;             // how often silence is looked at
+  Duration housekeeping = 1s;
+  uint64_t log_segment_bytes = 16u << 20;
+  uint64_t flush_log_bytes = 64u << 20;
+  Duration flush_interval = 30s;
+  std::function<void(const Error&)> on_failure = {};  // the log or the store failed: the process should end
+};
+
+class Metaserver {
+ public:
+  Metaserver(Network& network, Clock& clock, Disk& disk, OrderedStore& store, MetaserverOptions options);
+  ~Metaserver();
+
+  // corrupt: the log or the store is damaged, with a sentence that names the mend.
+  Status start();
+  // Answers what it has accepted, then flushes. The error is that of the flush: nothing acknowledged is lost by it.
+  Status stop();
+
+  Address address() const;          // after start()
+  Incarnation incarnation() const;  // after start()
+  bool created() const;             // whether start() made a new database
+  StorageClass default_class() const;  // as stored: options count only for a new database
+  void add_metrics(Metrics& metrics) const;  // after start(); this outlives the scrapes
+
+ private:
+  struct Parts;
+  Network& network_;
+  Clock& clock_;
+  Disk& disk_;
+  OrderedStore& store_;
+  const MetaserverOptions options_;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace cairn

@@ -1,0 +1,162 @@
+#include "metaserver/rocks_store.h"
+
+#include <fmt/format.h>
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_batch.h>
+
+#include "common/base/thread.h"
+
+namespace cairn {
+namespace {
+
+Error error_of(const char* operation, const rocksdb::Status& status) {
+  const Errc code = status.IsCorruption() ? Errc::corrupt : status.IsNoSpace() ? Errc::no_space : Errc::io;
+  return {code, fmt::format("metadata store: {}: {}", operation, status.ToString())};
+}
+Status status_of(const char* operation, const rocksdb::Status& status) {
+  if (status.ok()) return {};
+  return error_of(operation, status);
+}
+rocksdb::Slice slice_of(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
+std::string_view view_of(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
+
+rocksdb::Options options_of(const RocksOptions& options, const std::shared_ptr<rocksdb::Cache>& cache) {
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = cache;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  table.cache_index_and_filter_blocks = true;  // so that they count in the cache's bound
+  table.pin_l0_filter_and_index_blocks_in_cache = true;
+  table.block_size = 8 << 10;
+  table.format_version = 5;
+  rocksdb::Options rocks;
+  rocks.create_if_missing = true;
+  rocks.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  rocks.write_buffer_size = options.memtable_bytes;
+  rocks.max_write_buffer_number = 2;
+  rocks.max_background_jobs = 2;
+  rocks.paranoid_checks = true;
+  rocks.paranoid_file_checks = true;          // a file that was just written is read once before it counts
+  rocks.avoid_flush_during_shutdown = true;   // stopping flushes by itself; a destructor is like a crash
+  rocks.avoid_flush_during_recovery = true;
+  rocks.max_open_files = 256;                 // each costs memory for its reader
+  rocks.keep_log_file_num = 4;
+  rocks.max_log_file_size = 4 << 20;
+  rocks.compression = rocksdb::kNoCompression;  // small rows of mostly numbers; reads stay free of inflating
+  rocks.level_compaction_dynamic_level_bytes = true;
+  return rocks;
+}
+
+}  // namespace
+
+struct RocksStore::State {
+  std::shared_ptr<rocksdb::Cache> cache;
+  std::unique_ptr<rocksdb::DB> db;
+  mutable Mutex mutex;                      // guards current
+  std::shared_ptr<const StoreView> current; // of the newest batch; made once per batch, not once per read
+};
+
+namespace {
+
+// A snapshot. Keeps the database open for as long as it lives.
+class RocksView : public StoreView {
+ public:
+  explicit RocksView(std::shared_ptr<rocksdb::DB> db) : db_(std::move(db)) {
+    read_.snapshot = db_->GetSnapshot();
+    read_.verify_checksums = true;
+  }
+  ~RocksView() override { db_->ReleaseSnapshot(read_.snapshot); }
+  RocksView(const RocksView&) = delete;
+  RocksView& operator=(const RocksView&) = delete;
+
+  Result<std::optional<std::string>> get(std::string_view key) const override {
+    std::string value;
+    const rocksdb::Status status = db_->Get(read_, slice_of(key), &value);
+    if (status.IsNotFound()) return std::optional<std::string>();
+    if (!status.ok()) return error_of("get", status);
+    return std::optional<std::string>(std::move(value));
+  }
+
+  Status scan(std::string_view from, std::string_view to, const Visit& visit) const override {
+    rocksdb::ReadOptions read = read_;
+    const rocksdb::Slice upper = slice_of(to);
+    if (!to.empty()) read.iterate_upper_bound = &upper;
+    const std::unique_ptr<rocksdb::Iterator> row(db_->NewIterator(read));
+    for (row->Seek(slice_of(from)); row->Valid(); row->Next()) {
+      if (!visit(view_of(row->key()), view_of(row->value()))) return {};
+    }
+    return status_of("scan", row->status());
+  }
+
+ private:
+  std::shared_ptr<rocksdb::DB> db_;
+  rocksdb::ReadOptions read_;
+};
+
+}  // namespace
+
+RocksStore::RocksStore(std::shared_ptr<State> state) : state_(std::move(state)) {}
+RocksStore::~RocksStore() {
+  std::shared_ptr<const StoreView> last;
+  const Lock lock(state_->mutex);
+  last.swap(state_->current);
+}
+
+Result<std::unique_ptr<RocksStore>> RocksStore::open(const RocksOptions& options) {
+  auto state = std::make_shared<State>();
+  state->cache = rocksdb::NewLRUCache(options.block_cache_bytes);
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status status = rocksdb::DB::Open(options_of(options, state->cache), options.directory, &db);
+  if (!status.ok()) {
+    Error error = error_of("open", status);
+    error.what += fmt::format(" (in {})", options.directory);
+    return error;
+  }
+  state->db.reset(db);
+  state->current = std::make_shared<RocksView>(std::shared_ptr<rocksdb::DB>(state, db));
+  return std::unique_ptr<RocksStore>(new RocksStore(std::move(state)));
+}
+
+std::shared_ptr<const StoreView> RocksStore::view() const {
+  const Lock lock(state_->mutex);
+  return state_->current;
+}
+
+Status RocksStore::write(const std::vector<StoreWrite>& batch) {
+  rocksdb::WriteBatch writes;
+  for (const StoreWrite& write : batch) {
+    const rocksdb::Status added = write.value ? writes.Put(slice_of(write.key), slice_of(*write.value)) : writes.Delete(slice_of(write.key));
+    if (!added.ok()) return error_of("batch", added);
+  }
+  rocksdb::WriteOptions options;
+  options.disableWAL = true;
+  const rocksdb::Status written = state_->db->Write(options, &writes);
+  if (!written.ok()) return error_of("write", written);
+  // Aliasing: the view holds the whole state, so that the database outlives it. The cycle through `current` is cut by the destructor.
+  std::shared_ptr<const StoreView> next = std::make_shared<RocksView>(std::shared_ptr<rocksdb::DB>(state_, state_->db.get()));
+  const Lock lock(state_->mutex);
+  state_->current.swap(next);
+  return {};
+}
+
+Status RocksStore::flush() {
+  rocksdb::FlushOptions options;
+  options.wait = true;
+  return status_of("flush", state_->db->Flush(options));
+}
+
+uint64_t RocksStore::memory_bytes() const {
+  uint64_t memtables = 0;
+  state_->db->GetIntProperty(rocksdb::DB::Properties::kSizeAllMemTables, &memtables);
+  return memtables + state_->cache->GetUsage();
+}
+
+uint64_t RocksStore::disk_bytes() const {
+  uint64_t bytes = 0;
+  state_->db->GetIntProperty(rocksdb::DB::Properties::kTotalSstFilesSize, &bytes);
+  return bytes;
+}
+
+}  // namespace cairn

@@ -1,0 +1,29 @@
+// The metaserver's calls: each unpacks its request, calls what decides, and packs the reply; one line where possible.
+//
+// Reads go to queries.h over one consistent view, and never wait for the log. Changes go through the committer. One handler serves all
+// connections: it has no state of its own. Generated Thrift types end here.
+#pragma once
+
+#include <memory>
+
+#include "common/rpc/rpc_server.h"
+#include "metaserver/cluster.h"
+#include "metaserver/committer.h"
+#include "metaserver/ordered_store.h"
+#include "metaserver/sessions.h"
+#include "metaserver/status.h"
+
+namespace cairn {
+
+// What the calls use; all of it outlives the server.
+struct ServiceParts {
+  Committer& committer;
+  const OrderedStore& store;
+  Sessions& sessions;
+  Cluster& cluster;
+  StatusReporter& status;
+};
+
+RpcServer::ProcessorFactory metaserver_processor(const ServiceParts& parts);
+
+}  // namespace cairn

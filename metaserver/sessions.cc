@@ -1,0 +1,185 @@
+#include "metaserver/sessions.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "metaserver/queries.h"
+
+namespace cairn {
+namespace {
+
+bool names_tree(const std::vector<Lease>& leases) {
+  return std::any_of(leases.begin(), leases.end(),
+                     [](const Lease& lease) { return raw(lease.inode) == 0 && lease.kind == LeaseKind::exclusive; });
+}
+
+Error stopping() { return {Errc::unavailable, "the metaserver is stopping"}; }
+
+}  // namespace
+
+Sessions::Sessions(Clock& clock, Committer& committer, const OrderedStore& store, Options options)
+    : clock_(clock), committer_(committer), store_(store), options_(options), table_(options.ttl), lease_(options.first_sequence) {}
+
+Status Sessions::restore() {
+  ASSIGN(const auto records, queries::sessions(*store_.view()));
+  const Lock lock(mutex_);
+  std::vector<SessionId> mounts;
+  for (const auto& record : records) {
+    table_.add(record.session, record.request, clock_.now());
+    if (record.request.mount) mounts.push_back(record.session);
+  }
+  deliver(lease_.restore(mounts));
+  return {};
+}
+
+Sessions::Mailbox& Sessions::mailbox(SessionId session) {
+  auto& box = mailboxes_[session];
+  if (!box) box = std::make_shared<Mailbox>(options_.first_sequence);
+  return *box;
+}
+
+void Sessions::deliver(const std::vector<TreeLease::Recall>& recalls) {
+  for (const auto& recall : recalls) {
+    Mailbox& box = mailbox(recall.session);
+    box.queue.push_recall(recall.lease);
+    box.arrived.notify_all();
+  }
+}
+
+Result<SessionGrant> Sessions::open(const SessionRequest& request) {
+  ASSIGN(const Answer answer, committer_.propose(OpenSession{request}));
+  const SessionId session = std::get<SessionId>(answer);
+  SessionGrant grant{session, options_.ttl, options_.incarnation, false};
+  Lock lock(mutex_);
+  table_.add(session, request, clock_.now());
+  if (!request.mount) return grant;
+  deliver(lease_.open(session));
+  // Each other holder acknowledges or expires, so this ends within a TTL of the last of them; the bound is for safety's sake.
+  const Instant deadline = clock_.now() + 3 * options_.ttl;
+  while (!lease_.admitted(session) && !stopping_) {
+    if (!table_.renew(session, clock_.now()).ok()) return table_.check(session).error();  // it was closed meanwhile
+    if (clock_.now() >= deadline) return Error{Errc::busy, "another mount does not give back its lease of the tree"};
+    admission_.wait_until(lock, clock_.now() + options_.ttl / 4);
+  }
+  if (stopping_) return stopping();
+  TRY(table_.renew(session, clock_.now()));
+  grant.sole = lease_.sole(session);
+  return grant;
+}
+
+Result<Duration> Sessions::renew(SessionId session) {
+  const Lock lock(mutex_);
+  TRY(table_.renew(session, clock_.now()));
+  lease_.seen(session);
+  return options_.ttl;
+}
+
+Status Sessions::close(const Mutation& mutation) {
+  const Outcome outcome = committer_.propose(Command{mutation, 0, EndSession{mutation.session, false}});
+  if (!outcome.ok() && outcome.code() != Errc::no_session) return outcome.error();
+  forget(mutation.session);
+  return {};
+}
+
+void Sessions::forget(SessionId session) {
+  const Lock lock(mutex_);
+  table_.remove(session);
+  lease_.end(session);
+  if (const auto it = mailboxes_.find(session); it != mailboxes_.end()) {
+    it->second->arrived.notify_all();
+    mailboxes_.erase(it);
+  }
+  admission_.notify_all();
+}
+
+Result<std::vector<Event>> Sessions::events(SessionId session, uint64_t acknowledged, Duration wait) {
+  const Instant deadline = clock_.now() + std::clamp(wait, Duration{0}, options_.longest_poll);
+  Lock lock(mutex_);
+  TRY(table_.check(session));
+  lease_.seen(session);
+  mailbox(session);
+  const std::shared_ptr<Mailbox> box = mailboxes_[session];
+  for (const Event& event : box->queue.acknowledge(acknowledged)) {
+    if (event.type == EventType::recall) lease_.acknowledge(session, event.lease->generation);
+  }
+  admission_.notify_all();
+  const uint64_t poll = ++box->polls;
+  box->arrived.notify_all();
+  box->arrived.wait_until(lock, deadline, [&] { return stopping_ || !box->queue.empty() || box->polls != poll || !table_.check(session).ok(); });
+  if (stopping_) return stopping();
+  TRY(table_.check(session));
+  return box->queue.pending();
+}
+
+Result<std::vector<Lease>> Sessions::acquire(SessionId session, const std::vector<Lease>& leases) {
+  const Lock lock(mutex_);
+  TRY(table_.check(session));
+  lease_.seen(session);
+  if (!names_tree(leases) || !lease_.acquire(session)) return std::vector<Lease>{};
+  return std::vector<Lease>{lease_.lease(session)};
+}
+
+Status Sessions::release(SessionId session, const std::vector<Lease>& leases) {
+  const Lock lock(mutex_);
+  TRY(table_.check(session));
+  if (names_tree(leases)) lease_.release(session);
+  admission_.notify_all();
+  return {};
+}
+
+Status Sessions::check(SessionId session) const {
+  if (raw(session) == 0) return {};
+  const Lock lock(mutex_);
+  return table_.check(session);
+}
+
+void Sessions::tick() {
+  std::vector<SessionId> over;
+  {
+    const Lock lock(mutex_);
+    over = table_.tick(clock_.now());
+  }
+  for (const SessionId session : over) {
+    spdlog::warn("session {} was not renewed in time and ends", raw(session));
+    const Outcome outcome = committer_.propose(EndSession{session, true});
+    if (outcome.ok() || outcome.code() == Errc::no_session) {
+      forget(session);
+      continue;
+    }
+    spdlog::error("the end of session {} was not logged: {}", raw(session), outcome.error().what);
+    const Lock lock(mutex_);
+    table_.retry_expiry(session);
+  }
+}
+
+void Sessions::map_changed() {
+  const Lock lock(mutex_);
+  for (const auto& [session, entry] : table_.sessions()) {
+    if (!entry.request.mount) continue;
+    Mailbox& box = mailbox(session);
+    box.queue.push_map_changed();
+    box.arrived.notify_all();
+  }
+}
+
+std::vector<SessionStatus> Sessions::list() const {
+  const Lock lock(mutex_);
+  const Instant now = clock_.now();
+  std::vector<SessionStatus> list;
+  for (const auto& [id, session] : table_.sessions()) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(session.deadline - now).count();
+    list.push_back({id, session.request.name, session.request.host, session.request.pid, session.request.mount, std::max<int64_t>(0, left), 0});
+  }
+  return list;
+}
+
+void Sessions::stop() {
+  const Lock lock(mutex_);
+  stopping_ = true;
+  admission_.notify_all();
+  for (const auto& [session, box] : mailboxes_) box->arrived.notify_all();
+}
+
+}  // namespace cairn

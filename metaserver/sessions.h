@@ -1,0 +1,76 @@
+// The sessions of mounts and tools as they live: opened and ended by logged commands, renewed in memory, told of events.
+//
+// Admission stands before the log: a second mount's open_session is answered only when nobody else may cache the tree. The
+// decisions are session_table.h, tree_lease.h and event_queue.h; here are the mutex and the waiting.
+// Any thread. The mutex is never held while a command is proposed.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+
+#include "common/base/clock.h"
+#include "common/base/thread.h"
+#include "common/meta/admin.h"
+#include "common/meta/requests.h"
+#include "metaserver/committer.h"
+#include "metaserver/event_queue.h"
+#include "metaserver/session_table.h"
+#include "metaserver/tree_lease.h"
+
+namespace cairn {
+
+class Sessions {
+ public:
+  struct Options {
+    Duration ttl = 20s;
+    Duration longest_poll = 30s;
+    Incarnation incarnation{};
+    uint64_t first_sequence = 1;  // of events and leases: above those of earlier runs
+  };
+  Sessions(Clock& clock, Committer& committer, const OrderedStore& store, Options options);
+
+  // Reads the logged sessions back; each has a full TTL from now.
+  Status restore();
+
+  // Waits until no other mount may cache. The same nonce gives the same session.
+  Result<SessionGrant> open(const SessionRequest& request);
+  Result<Duration> renew(SessionId session);
+  Status close(const Mutation& mutation);  // ok also if it has ended before
+  // Acknowledges events up to a sequence, then waits for others for at most `wait` (bounded); may return none.
+  Result<std::vector<Event>> events(SessionId session, uint64_t acknowledged, Duration wait);
+  // Only leases of inode 0 exist; others are not granted. Acquire and reclaim grant it to the only mount.
+  Result<std::vector<Lease>> acquire(SessionId session, const std::vector<Lease>& leases);
+  Status release(SessionId session, const std::vector<Lease>& leases);
+  // no_session, unless it is alive. Session 0 (a tool that only looks, without a session) is fine.
+  Status check(SessionId session) const;
+
+  void tick();          // about once a second: ends sessions that were silent for their TTL
+  void map_changed();   // tells every mount
+  std::vector<SessionStatus> list() const;  // without open_chunks
+  void stop();          // everyone who waits returns unavailable
+
+ private:
+  struct Mailbox {
+    explicit Mailbox(uint64_t first_sequence) : queue(first_sequence) {}
+    EventQueue queue;
+    CondVar arrived;
+    uint64_t polls = 0;  // of the newest poll: an older one, of a broken connection, gives way
+  };
+  void deliver(const std::vector<TreeLease::Recall>& recalls);  // mutex_ held
+  void forget(SessionId session);
+  Mailbox& mailbox(SessionId session);                          // mutex_ held
+
+  Clock& clock_;
+  Committer& committer_;
+  const OrderedStore& store_;
+  const Options options_;
+  mutable Mutex mutex_;  // guards what follows
+  SessionTable table_;
+  TreeLease lease_;
+  std::map<SessionId, std::shared_ptr<Mailbox>> mailboxes_;
+  CondVar admission_;    // a mount may be admitted now
+  bool stopping_ = false;
+};
+
+}  // namespace cairn
