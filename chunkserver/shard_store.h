@@ -30,7 +30,7 @@ namespace cairn {
 
 struct ShardStoreOptions {
   size_t open_files = 512;  // descriptors that are kept open
-  ReserveOptions reserve;
+  ReserveOptions reserve = {};
 };
 
 // A shard as an administrator and the metaserver see it.

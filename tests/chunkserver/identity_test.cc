@@ -1,0 +1,78 @@
+#include "chunkserver/identity.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "tests/chunkserver/support.h"
+
+namespace cairn {
+namespace {
+
+TEST(IdentityTest, IsMadeOnceAndReadBack) {
+  test::TemporaryDirectory directory;
+  std::string uuid;
+  {
+    auto made = IdentityFile::open(real_disk(), directory.path(), 7);
+    ASSERT_TRUE(made.ok()) << made.error().what;
+    uuid = (*made)->get().uuid;
+    EXPECT_EQ(uuid.size(), 36u);
+    EXPECT_EQ(uuid[14], '4');
+    EXPECT_EQ((*made)->check(Incarnation{1}).code(), Errc::unavailable);
+    ASSERT_TRUE((*made)->adopt(Incarnation{0xabc}, ServerId{5}).ok());
+  }
+  auto again = IdentityFile::open(real_disk(), directory.path(), 8);
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ((*again)->get().uuid, uuid);
+  EXPECT_EQ((*again)->get().incarnation, Incarnation{0xabc});
+  EXPECT_EQ((*again)->get().server, ServerId{5});
+}
+
+TEST(IdentityTest, RefusesAnotherClusterAndAnotherServersCallsNamingBoth) {
+  test::TemporaryDirectory directory;
+  auto identity = IdentityFile::open(real_disk(), directory.path(), 7);
+  ASSERT_TRUE((*identity)->adopt(Incarnation{0xabc}, ServerId{5}).ok());
+  EXPECT_TRUE((*identity)->check(Incarnation{0xabc}).ok());
+  EXPECT_TRUE((*identity)->check(Incarnation{0xabc}, ServerId{5}).ok());
+  EXPECT_EQ((*identity)->check(Incarnation{0xabc}, ServerId{6}).code(), Errc::stale_boot);
+  Status other = (*identity)->check(Incarnation{0xdef});
+  EXPECT_EQ(other.code(), Errc::stale_epoch);
+  EXPECT_NE(other.error().what.find("abc"), std::string::npos);
+  EXPECT_NE(other.error().what.find("def"), std::string::npos);
+  EXPECT_EQ((*identity)->adopt(Incarnation{0xdef}, ServerId{5}).code(), Errc::stale_epoch);
+  EXPECT_EQ((*identity)->get().incarnation, Incarnation{0xabc});
+}
+
+TEST(IdentityTest, AMissingIdentityBesideShardsIsNotReplaced) {
+  test::TemporaryDirectory directory;
+  std::filesystem::create_directories(directory.path() + "/shards");
+  EXPECT_EQ(IdentityFile::open(real_disk(), directory.path(), 7).code(), Errc::invalid);
+}
+
+TEST(IdentityTest, CutAndFlippedTextNeverCrashesAndNeverChangesTheCluster) {
+  std::string text = encode_identity({make_uuid(1), Incarnation{0xabcdef0123}, ServerId{9}});
+  ASSERT_TRUE(decode_identity(text).ok());
+  size_t last_field = text.find("server");
+  for (size_t i = 0; i < last_field; ++i) EXPECT_FALSE(decode_identity(text.substr(0, i)).ok());
+  for (size_t i = 0; i < text.size(); ++i) {
+    for (int bit = 0; bit < 8; ++bit) {
+      std::string flipped = text;
+      flipped[i] = static_cast<char>(flipped[i] ^ (1 << bit));
+      (void)decode_identity(flipped);  // must return; a flipped digit is another valid number
+    }
+  }
+  EXPECT_FALSE(decode_identity("").ok());
+  EXPECT_FALSE(decode_identity("format = 2\nuuid = \"" + make_uuid(1) + "\"\nincarnation = \"1\"\nserver = 1\n").ok());
+}
+
+TEST(IdentityTest, AnUnreadableFileStopsTheStart) {
+  test::TemporaryDirectory directory;
+  std::ofstream(directory.path() + "/identity.toml") << "uuid = [";
+  auto opened = IdentityFile::open(real_disk(), directory.path(), 7);
+  ASSERT_FALSE(opened.ok());
+  EXPECT_EQ(opened.code(), Errc::invalid);
+  EXPECT_NE(opened.error().what.find("identity.toml"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace cairn

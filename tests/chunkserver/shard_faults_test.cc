@@ -1,0 +1,142 @@
+// What a failing or full disk does to the shards on it.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "chunkserver/shard_store.h"
+#include "tests/chunkserver/support.h"
+
+namespace cairn {
+namespace {
+
+using ::testing::ElementsAre;
+using test::make_record;
+
+constexpr ShardKey kKey{ChunkId{0x125f}, 3};
+constexpr Epoch kEpoch{4};
+
+class ShardFaultsTest : public ::testing::Test {
+ protected:
+  ShardFaultsTest() : disk_(real_disk()), store_(test::open_store(disk_, directory_.path())) {}
+  bool failed(ShardKey key) {
+    auto rows = store_->list(ChunkId{raw(key.chunk) - 1}, 1);
+    return rows.ok() && !rows->rows.empty() && rows->rows[0].status.failed;
+  }
+  test::TemporaryDirectory directory_;
+  test::FaultyDisk disk_;
+  std::unique_ptr<ShardStore> store_;
+};
+
+TEST_F(ShardFaultsTest, AFailedSyncFailsTheShardForGoodAndOverARestart) {
+  auto record = make_record(kKey, 0);
+  ASSERT_TRUE(store_->append(kKey, 0, kEpoch, record, false).ok());
+  disk_.fail_syncs = true;
+  EXPECT_EQ(store_->sync(kKey, record.size()).code(), Errc::io);
+  disk_.fail_syncs = false;
+  EXPECT_EQ(store_->sync(kKey, record.size()).code(), Errc::io) << "a later success would prove nothing";
+  EXPECT_EQ(store_->append(kKey, record.size(), kEpoch, make_record(kKey, record.size()), false).code(), Errc::io);
+  EXPECT_EQ(store_->append(kKey, 0, kEpoch, record, true).code(), Errc::io) << "not even a repetition: its bytes may be lost";
+  EXPECT_TRUE(failed(kKey));
+  EXPECT_TRUE(store_->file(kKey).ok()) << "what is there can be read";
+  EXPECT_THAT(test::shard_files(directory_.path()), ElementsAre("000000000000125f-03.failed"));
+
+  store_.reset();
+  store_ = test::open_store(disk_, directory_.path());
+  EXPECT_TRUE(failed(kKey));
+  EXPECT_EQ(store_->append(kKey, 0, kEpoch, record, true).code(), Errc::io);
+  EXPECT_TRUE(store_->seal(kKey, record.size(), kEpoch).ok()) << "what was committed before stays";
+  EXPECT_THAT(test::shard_files(directory_.path()), ElementsAre("000000000000125f-03-11000.sealed"));
+}
+
+TEST_F(ShardFaultsTest, ASyncedAppendWhoseDirectorySyncFailsIsNotAcknowledged) {
+  disk_.fail_directory_syncs = true;
+  EXPECT_EQ(store_->append(kKey, 0, kEpoch, make_record(kKey, 0), true).code(), Errc::io);
+  EXPECT_TRUE(failed(kKey));
+}
+
+TEST_F(ShardFaultsTest, AFailedWriteFailsTheShardAndTheOthersGoOn) {
+  auto record = make_record(kKey, 0);
+  ASSERT_TRUE(store_->append(kKey, 0, kEpoch, record, true).ok());
+  disk_.fail_writes = true;
+  EXPECT_EQ(store_->append(kKey, record.size(), kEpoch, make_record(kKey, record.size()), false).code(), Errc::no_space);
+  disk_.fail_writes = false;
+  EXPECT_EQ(store_->append(kKey, record.size(), kEpoch, make_record(kKey, record.size()), false).code(), Errc::io);
+  EXPECT_TRUE(failed(kKey));
+  ShardKey other{ChunkId{5}, 0};
+  EXPECT_TRUE(store_->append(other, 0, kEpoch, make_record(other, 0), true).ok());
+}
+
+TEST_F(ShardFaultsTest, AShardThatCouldNotBeCreatedLeavesNothing) {
+  disk_.fail_creates = true;
+  EXPECT_EQ(store_->append(kKey, 0, kEpoch, make_record(kKey, 0), false).code(), Errc::no_space);
+  EXPECT_EQ(store_->seal(kKey, 0, kEpoch).code(), Errc::no_space);
+  EXPECT_EQ(store_->shards(), 0u);
+  disk_.fail_creates = false;
+  EXPECT_TRUE(store_->append(kKey, 0, kEpoch, make_record(kKey, 0), true).ok());
+}
+
+TEST_F(ShardFaultsTest, AFileThatFailsWhenItIsLetGoFailsItsShard) {
+  store_.reset();
+  store_ = test::open_store(disk_, directory_.path(), {.open_files = 1});
+  auto record = make_record(kKey, 0);
+  ASSERT_TRUE(store_->append(kKey, 0, kEpoch, record, false).ok());
+  disk_.fail_syncs = true;
+  ShardKey other{ChunkId{5}, 0};
+  ASSERT_TRUE(store_->append(other, 0, kEpoch, make_record(other, 0), false).ok());  // its turn to be the one open file
+  disk_.fail_syncs = false;
+  EXPECT_EQ(store_->sync(kKey, record.size()).code(), Errc::io);
+  EXPECT_EQ(store_->append(kKey, record.size(), kEpoch, make_record(kKey, record.size()), false).code(), Errc::io);
+  EXPECT_TRUE(store_->sync(other, record.size()).ok());
+}
+
+TEST_F(ShardFaultsTest, TheReserveIsKeptAndAFullDiskIsNotAFailedShard) {
+  ShardKey other{ChunkId{5}, 0};
+  disk_.free_bytes = 65ull << 20;
+  store_.reset();
+  store_ = test::open_store(disk_, directory_.path(), {.reserve = {.percent = 0, .bytes = 64u << 20}});
+  test::RecordShape large{.cell_bytes = 1u << 20, .data_bytes = 1u << 20};
+  auto record = make_record(kKey, 0, large);
+  EXPECT_EQ(store_->append(kKey, 0, kEpoch, record, false).code(), Errc::no_space);
+  EXPECT_EQ(store_->shards(), 0u);
+  EXPECT_TRUE(store_->append(other, 0, kEpoch, make_record(other, 0), false).ok()) << "64 KiB fit";
+  EXPECT_FALSE(failed(other));
+  auto space = store_->space();
+  ASSERT_TRUE(space.ok());
+  EXPECT_LE(space->free_bytes, 1u << 20);
+}
+
+TEST(FullDiskTest, ARealFullFilesystemAnswersNoSpaceAndIsReadable) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root, to mount a small tmpfs";
+  test::TemporaryDirectory directory;
+  if (::mount("tmpfs", directory.path().c_str(), "tmpfs", 0, "size=4m") != 0) {
+    GTEST_SKIP() << "no permission to mount a tmpfs here";
+  }
+  {
+    auto store = test::open_store(real_disk(), directory.path(), {.reserve = {.percent = 0, .bytes = 0}});
+    test::RecordShape large{.cell_bytes = 1u << 20, .data_bytes = 1u << 20};
+    uint64_t stride = test::stride_of(large), place = 0;
+    Result<uint64_t> appended(uint64_t{0});
+    for (; place < 8 * stride; place += stride) {
+      appended = store->append(kKey, place, kEpoch, make_record(kKey, place, large), true);
+      if (!appended.ok()) break;
+    }
+    ASSERT_FALSE(appended.ok());
+    EXPECT_EQ(appended.code(), Errc::no_space);
+    EXPECT_GE(place, 2 * stride);
+    auto file = store->file(kKey);
+    ASSERT_TRUE(file.ok());
+    auto first = make_record(kKey, 0, large);
+    std::vector<uint8_t> read(first.size());
+    ASSERT_TRUE((*file)->read_at(0, read).ok());
+    EXPECT_EQ(read, first);
+    EXPECT_TRUE(store->seal(kKey, place, kEpoch).ok()) << "sealing needs no space";
+    EXPECT_TRUE(store->punch(kKey, 0, stride).ok());
+    ShardKey other{ChunkId{1}, 0};
+    EXPECT_TRUE(store->append(other, 0, kEpoch, make_record(other, 0), true).ok()) << "the space that came back is used";
+  }
+  EXPECT_EQ(::umount(directory.path().c_str()), 0);
+}
+
+}  // namespace
+}  // namespace cairn
