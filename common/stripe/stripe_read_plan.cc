@@ -95,19 +95,21 @@ void StripeReadPlan::decide(Instant now) {
 
 void StripeReadPlan::decide_cell(Cell& cell, Instant now) {
   const uint32_t needed = stripe_.shape.code.d;
-  uint32_t expected = 0;  // sources that are there, or asked for and not late
-  bool waiting = false;   // something is under way that could bring this cell
+  uint32_t expected = 0;        // sources that are there, or asked for and not late
+  uint32_t possible = 0;        // the late ones too
+  bool direct_pending = false;  // the cell itself may still come
   std::vector<uint32_t> sources;
   for (uint32_t shard = 0; shard < shards_.size(); ++shard) {
     if (shards_[shard].absent) {
       ++expected;
+      ++possible;
       continue;
     }
-    bool good = false, on_time = false;
+    bool good = false, pending = false, on_time = false;
     for (const Asked& asked : asks_) {
       if (asked.ask.shard != shard || asked.state == AskState::failed || !covers(asked, cell)) continue;
       if (asked.state == AskState::pending) {
-        waiting = true;
+        pending = true;
         on_time |= !asked.late;
       } else if (!good) {
         good = true;
@@ -121,10 +123,12 @@ void StripeReadPlan::decide_cell(Cell& cell, Instant now) {
     }
     if (shard == cell.cell) {
       if (on_time) return;
-      if (waiting) cell.hedged = true;
+      direct_pending = pending;
+      cell.hedged |= pending;
       continue;
     }
     if (good || on_time) ++expected;
+    if (good || pending) ++possible;
   }
   const auto absent = static_cast<uint32_t>(std::ranges::count_if(shards_, &Shard::absent));
   if (sources.size() + absent >= needed) {
@@ -136,14 +140,14 @@ void StripeReadPlan::decide_cell(Cell& cell, Instant now) {
   for (; expected < needed; ++expected) {
     if (const auto spare = spare_for(cell)) {
       start(*spare, cell.first_block, cell.blocks, false, now);
-      waiting = true;
+      ++possible;
     } else if (ask_direct(cell, now)) {
       return;  // its server is known to be bad, but nobody else is left
     } else {
       break;
     }
   }
-  if (!waiting) failure_ = too_few();
+  if (!direct_pending && possible < needed) failure_ = too_few();
 }
 
 bool StripeReadPlan::ask_direct(Cell& cell, Instant now) {
@@ -176,7 +180,7 @@ Error StripeReadPlan::too_few() const {
   std::string reasons;
   for (uint32_t shard = 0; shard < shards_.size(); ++shard) {
     const auto& bad = shards_[shard].bad;
-    const bool late = std::ranges::any_of(asks_, [&](const Asked& a) { return a.ask.shard == shard && a.state == AskState::pending; });
+    const bool late = std::ranges::any_of(asks_, [&](const Asked& a) { return a.ask.shard == shard && a.state == AskState::pending && a.late; });
     if (!bad.has_value() && !late) {
       ++good;
       continue;
