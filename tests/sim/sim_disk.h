@@ -30,7 +30,7 @@ enum class DiskOperation { read, write, sync, open, any };
 
 struct DiskFault {
   DiskOperation operation = DiskOperation::any;
-  std::string path_part;          // the paths that contain it; empty: all
+  std::string path_part{};        // the paths that contain it; empty: all
   Errc code = Errc::io;
   uint64_t times = UINT64_MAX;    // how often, then it is over
   uint64_t one_in = 1;            // 1: each time

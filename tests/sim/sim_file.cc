@@ -97,7 +97,9 @@ Status SimFile::write_at(uint64_t offset, std::span<const iovec> pieces) {
   const std::vector<uint8_t> bytes = gather(pieces);
   TRY(begin(DiskOperation::write, true));
   // In two parts with time between them: a process may be killed in the middle of a write, and a disk fills up in one.
-  const size_t first = disk_.random_.below(bytes.size() + 1);
+  // They meet at a sector's edge, because a sector is never torn.
+  const uint64_t edge = (offset + disk_.random_.below(bytes.size() + 1)) / kSectorBytes * kSectorBytes;
+  const size_t first = edge > offset ? edge - offset : 0;
   const auto part = [&](size_t from, size_t to) {
     if (from == to) return Status{};
     return change({.offset = offset + from, .bytes = {bytes.begin() + static_cast<ptrdiff_t>(from),

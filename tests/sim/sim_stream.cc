@@ -4,6 +4,9 @@
 #include <cstring>
 
 namespace cairn {
+namespace {
+constexpr uint64_t kYieldOneIn = 3;  // calls that let another fiber go first, although they need not wait
+}  // namespace
 
 void SimLink::wake(SimScheduler& scheduler) {
   for (SimDirection& way : ways) {
@@ -45,11 +48,14 @@ Status SimStream::write(std::span<const uint8_t> bytes, Instant deadline) {
     own().reset = other().reset = scheduler.now();
     link_->wake(scheduler);
   }
+  if (network_.random_.one_in(kYieldOneIn)) scheduler.yield();
   SimDirection& way = outgoing();
   while (!bytes.empty()) {
     TRY(usable("write to"));
-    if (other().closed && arrives() && !network_.dark_.contains(other().host)) {  // the first write into the void succeeds; the answer to it is a reset
+    if (other().closed && arrives() && !network_.dark_.contains(other().host)) {
+      // The first write into the void succeeds; the answer to it is a reset. (Waited for, so that a loop of writes takes time.)
       own().reset = std::min(own().reset, scheduler.now() + network_.latency());
+      scheduler.sleep_until(std::min(deadline, own().reset));
       return {};
     }
     const size_t room = network_.options_.buffer_bytes - way.under_way;
@@ -91,6 +97,7 @@ Instant SimStream::next_arrival() const {
 Result<size_t> SimStream::read_some(std::span<uint8_t> into, Instant deadline) {
   SimScheduler& scheduler = network_.scheduler_;
   SimDirection& way = incoming();
+  if (network_.random_.one_in(kYieldOneIn)) scheduler.yield();
   while (!readable()) {
     if (scheduler.now() >= deadline) return Error{Errc::timed_out, "read from " + peer_ + ": the deadline passed"};
     (void)scheduler.park(&way, std::min(deadline, next_arrival()));
