@@ -48,7 +48,8 @@ void end_switch([[maybe_unused]] void* fake_stack, [[maybe_unused]] const void**
   __sanitizer_finish_switch_fiber(fake_stack, bottom, size);
 #endif
 }
-void switch_thread_identity([[maybe_unused]] void* to) {
+// Inlined, because a function is entered under one identity and would be left under another.
+[[gnu::always_inline]] inline void switch_thread_identity([[maybe_unused]] void* to) {
 #if defined(__SANITIZE_THREAD__)
   __tsan_switch_to_fiber(to, 0);
 #endif
@@ -97,9 +98,11 @@ boost::context::fiber FiberContext::enter(boost::context::fiber&& caller) {
     entry();
   }
   finished_ = true;
+  // Left like a suspension that nobody ends: to return would leave these frames under the caller's identity.
   begin_switch(nullptr, caller_bottom_, caller_size_);
   switch_thread_identity(caller_tsan_);
-  return std::move(caller_);
+  (void)std::move(caller_).resume();
+  std::abort();
 }
 
 void FiberContext::resume() {
