@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -9,6 +10,9 @@ namespace cairn {
 namespace {
 
 constexpr size_t kMaxRemembered = 1u << 16;
+// How long names and attributes are granted, at most: what another mount waits for when it joins. A name that is still used is looked up
+// again this often, which the client's own cache answers.
+constexpr Duration kMaxTimeout = 5s;
 // Between computing a timeout and the kernel's start of counting it.
 constexpr Duration kAnswerSlack = 200ms;
 
@@ -38,7 +42,7 @@ void KernelCache::stop() {
 }
 
 KernelCache::Grant::Grant(KernelCache& cache) : gate_(cache.gate_) {
-  const Duration ttl = cache.filesystem_.cache_ttl();
+  const Duration ttl = std::min(cache.filesystem_.cache_ttl(), kMaxTimeout);
   timeout_ = std::chrono::duration<double>(ttl).count();
   if (ttl <= Duration::zero()) return;
   const int64_t until = (cache.clock_.now() + ttl).ns;

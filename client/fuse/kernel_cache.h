@@ -1,11 +1,11 @@
 // What this mount's kernel may keep, and for how long: names, attributes and pages.
 //
-//   sole mount     names and attributes are good for Filesystem::cache_ttl(); pages stay from one open to the next
+//   sole mount     names and attributes are good for Filesystem::cache_ttl(), at most 5 s; pages stay from one open to the next
 //   shared         timeouts 0; each open drops the file's pages
 //
 // When another mount joins (become_shared), the pages of open files are dropped by notification, and what was granted by time is waited
 // out: nothing has to be remembered for each name, absent names are covered too, and no directory is torn from under a shell that
-// stands in it. cache_ttl() is below the session's TTL, so this ends before the other mount would stop waiting.
+// stands in it. Meanwhile the other mount waits, at most as long as a timeout is.
 //
 // Notifications of the kernel may block until a READ of the same pages is answered: never send one from inside a request. forget_later()
 // leaves it to a thread of its own.

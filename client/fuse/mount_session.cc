@@ -69,7 +69,8 @@ Result<std::unique_ptr<MountSession>> MountSession::mount(Filesystem& filesystem
   made->session_ = fuse_session_new(&arguments, &fuse_operations(), sizeof(fuse_lowlevel_ops), &made->front_);
   fuse_opt_free_args(&arguments);
   if (made->session_ == nullptr) {
-    return {Errc::invalid, fmt::format("the mount options \"{}\" are not all known; the log names the unknown one", joined)};
+    return {Errc::invalid, fmt::format("one of the mount options \"{}\" is not known; see them by: cairn mount --help",
+                                       fmt::join(made->options_.kernel, ","))};
   }
   if (fuse_session_mount(made->session_, made->options_.mountpoint.c_str()) != 0) {
     const int number = errno;

@@ -186,7 +186,7 @@ class PosixTest(ClusterTest):
     def test_the_mount_answers_for_itself(self):
         self.assertEqual(os.getxattr(self.mount, "cairn.metaserver").decode(), self.cluster.metaserver())
         pid = int(os.getxattr(self.mount, "cairn.pid"))
-        self.assertIn("cairn", open(f"/proc/{pid}/cmdline").read())
+        self.assertIn(b"cairn", read_file(f"/proc/{pid}/cmdline"))
         self.assertTrue(os.getxattr(self.mount, "cairn.statistics").startswith(b"{"))
         self.assertTrue(os.getxattr(self.dir, "cairn.policy").startswith(b"ec(4,2)"))
         self.assertEqual(os.stat(self.mount).st_ino, 1)

@@ -28,7 +28,7 @@ TEST(VerdictTest, AllUpIsHealthyWithNothingToDo) {
   const Verdict verdict = verdict_of(six_servers());
   EXPECT_EQ(verdict.condition, Condition::healthy);
   EXPECT_EQ(verdict.advice, "");
-  EXPECT_THAT(verdict.what, HasSubstr("2 servers more"));
+  EXPECT_THAT(verdict.what, HasSubstr("2 more servers may be lost"));
 }
 
 TEST(VerdictTest, MissingShardsAreNeverGreen) {

@@ -132,13 +132,16 @@ Status log_to(const Arguments& arguments) {
   if (arguments.log.empty() && arguments.foreground) return {};  // to standard error
   try {
     const auto level = spdlog::get_level();
+    spdlog::sink_ptr sink;
     if (arguments.log.empty()) {
-      spdlog::set_default_logger(spdlog::syslog_logger_mt("cairn-mount", "cairn-mount", LOG_PID, LOG_DAEMON));
+      sink = std::make_shared<spdlog::sinks::syslog_sink_mt>("cairn-mount", LOG_PID, LOG_DAEMON, false);
     } else {
-      spdlog::set_default_logger(spdlog::basic_logger_mt("cairn-mount", arguments.log));
-      spdlog::set_pattern(fmt::format("%Y-%m-%dT%H:%M:%S.%e cairn-mount[{}] %l: %v", ::getpid()));
+      sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(arguments.log);
+      sink->set_pattern(fmt::format("%Y-%m-%dT%H:%M:%S.%e cairn-mount[{}] %l: %v", ::getpid()));
     }
-    spdlog::set_level(level);
+    auto logger = std::make_shared<spdlog::logger>("", std::move(sink));
+    logger->set_level(level);
+    spdlog::set_default_logger(std::move(logger));
     spdlog::flush_on(spdlog::level::info);
   } catch (const spdlog::spdlog_ex& error) {
     return Error{Errc::io, fmt::format("the log {} cannot be written: {}", arguments.log, error.what())};

@@ -50,7 +50,7 @@ std::vector<std::string> silent_servers(const ClusterStatus& status) {
 
 std::string losses(int32_t survivable) {
   if (survivable <= 0) return "no further loss is survived";
-  return fmt::format("{} more may be lost", counted(static_cast<uint64_t>(survivable), "server"));
+  return fmt::format("{} may be lost", counted(static_cast<uint64_t>(survivable), "more server"));
 }
 
 }  // namespace
