@@ -3,6 +3,7 @@
 #include <charconv>
 
 namespace cairn {
+inline namespace storage_policies {
 
 namespace {
 
@@ -105,4 +106,5 @@ Status check_class(const StorageClass& storage_class) {
   return {};
 }
 
+}  // namespace storage_policies
 }  // namespace cairn
