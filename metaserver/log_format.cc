@@ -74,6 +74,7 @@ Result<SegmentHeader> decode_segment_header(std::span<const uint8_t> bytes) {
   header.first = LogIndex{in.u64()};
   header.salt = in.u64();
   if (in.u32() != crc32c(bytes.first(kSegmentChecked))) return Error{Errc::corrupt, "the checksum of the segment's header is wrong"};
+  if (in.u32() != 0) return Error{Errc::corrupt, "the reserved bytes of the segment's header are not zero"};
   if (version != kSegmentVersion) {
     return Error{Errc::not_supported, fmt::format("log format {} is newer than this program's {}: start the newer cairn-metaserver",
                                                   version, kSegmentVersion)};

@@ -65,7 +65,7 @@ Result<SessionGrant> Sessions::open(const SessionRequest& request) {
   }
   if (stopping_) return stopping();
   TRY(table_.renew(session, clock_.now()));
-  grant.sole = lease_.sole(session);
+  grant.sole = lease_.acquire(session);  // also if the others have ended meanwhile
   return grant;
 }
 
