@@ -43,7 +43,8 @@ Status Chunkserver::start() {
   count_with(metrics);
   check_->start();
   if (options_.metaserver) {
-    metaserver_ = std::make_unique<MetaClient>(network_, clock_, *options_.metaserver, MetaClient::Options{.call_timeout = kHeartbeatTimeout});
+    MetaClient::Options impatient{.call_timeout = kHeartbeatTimeout, .attempt_timeout = kHeartbeatTimeout};
+    metaserver_ = std::make_unique<MetaClient>(network_, clock_, *options_.metaserver, impatient);
     heartbeater_ = std::make_unique<Heartbeater>(
         clock_, *identity_, [this] { return describe(); },
         [this](const Heartbeat& report) { return metaserver_->heartbeat(report); });

@@ -21,6 +21,14 @@ Status ShardFolder::sync_names(uint64_t position) {
   return names.wait(position, [this] { return disk.sync_directory(path); });
 }
 
+Result<std::unique_ptr<File>> ShardFolder::create(const std::string& file_path) {
+  auto made = disk.open(file_path, OpenMode::create_new);
+  if (made.ok() || made.code() != Errc::not_found) return made;
+  TRY(disk.make_directories(path));
+  TRY(disk.sync_directory(parent));
+  return disk.open(file_path, OpenMode::create_new);
+}
+
 class ShardFile::Turn {
  public:
   explicit Turn(ShardFile& shard) : shard_(&shard) {}
@@ -94,7 +102,7 @@ Status ShardFile::may_append(Epoch writer_epoch) {
 }
 
 Status ShardFile::create(ShardName name) {
-  auto made = folder_.disk.open(path_of(name), OpenMode::create_new);
+  auto made = folder_.create(path_of(name));
   if (!made.ok()) {
     if (made.code() == Errc::no_space) return made.error();
     return {Errc::io, "create " + key_.text() + ": " + made.error().what};  // its file must not be there yet

@@ -30,15 +30,18 @@ namespace cairn {
 
 // What all shards of one folder share. Outlives them.
 struct ShardFolder {
-  ShardFolder(Disk& the_disk, FileCache& the_files, std::string the_path)
-      : disk(the_disk), files(the_files), path(std::move(the_path)) {}
+  ShardFolder(Disk& the_disk, FileCache& the_files, std::string the_parent, std::string name)
+      : disk(the_disk), files(the_files), parent(std::move(the_parent)), path(parent + "/" + name) {}
   Disk& disk;
   FileCache& files;
-  const std::string path;
+  const std::string parent;
+  const std::string path;      // made with its first shard: a new store starts at once
   mutable Mutex mutex;         // guards the members of its shards that say so
   CondVar turn_passed;
-  SharedSync names{1};         // of the changes of file names in this folder; 1: those before this start
+  SharedSync names;            // of the changes of file names in this folder; 1: those before this start, if it was there
   Status sync_names(uint64_t position);  // returns when the change of that position is durable
+  // Makes a new file in it, and the folder itself, durably, if it is not there.
+  Result<std::unique_ptr<File>> create(const std::string& file_path);
 };
 
 struct ShardStatus {

@@ -18,26 +18,19 @@ ShardStore::ShardStore(Disk& disk, Clock& clock, std::string directory, ShardSto
     : disk_(disk), directory_(std::move(directory)), space_(disk, clock, directory_, options.reserve),
       files_(options.open_files) {
   for (uint32_t i = 0; i < kShardFolders; ++i) {
-    folders_[i] = std::make_unique<Folder>(disk, files_, directory_ + "/" + kShardsFolder + "/" + folder_name(i));
+    folders_[i] = std::make_unique<Folder>(disk, files_, directory_ + "/" + kShardsFolder, folder_name(i));
   }
 }
 
 Result<StoreInventory> ShardStore::open() {
   std::string shards = directory_ + "/" + kShardsFolder;
   TRY(disk_.make_directories(shards));
+  TRY(disk_.sync_directory(directory_));
   ASSIGN(std::vector<std::string> present, disk_.list(shards));
-  bool made = false;
-  for (uint32_t i = 0; i < kShardFolders; ++i) {
-    if (std::binary_search(present.begin(), present.end(), folder_name(i))) continue;
-    TRY(disk_.make_directories(folders_[i]->shared.path));
-    made = true;
-  }
-  if (made) {
-    TRY(disk_.sync_directory(shards));
-    TRY(disk_.sync_directory(directory_));
-  }
   StoreInventory inventory;
-  for (auto& folder : folders_) TRY(load(*folder, inventory));
+  for (uint32_t i = 0; i < kShardFolders; ++i) {
+    if (std::binary_search(present.begin(), present.end(), folder_name(i))) TRY(load(*folders_[i], inventory));
+  }
   ASSIGN(DiskSpace space, space_.usable());
   (void)space;  // asked now, so that a disk that cannot say is found at start
   return inventory;
@@ -45,6 +38,7 @@ Result<StoreInventory> ShardStore::open() {
 
 Status ShardStore::load(Folder& folder, StoreInventory& inventory) {
   ASSIGN(std::vector<std::string> names, disk_.list(folder.shared.path));
+  folder.shared.names.advance();
   auto report = [&](const std::string& what) {
     ++inventory.unknown;
     if (inventory.unknown_files.size() < kMaxNamed) inventory.unknown_files.push_back(folder.shared.path + "/" + what);

@@ -53,7 +53,7 @@ class ShardStore {
  public:
   ShardStore(Disk& disk, Clock& clock, std::string directory, ShardStoreOptions options);
 
-  // Makes the folders, or finds the shards in them. Once, before anything else.
+  // Makes the store, or finds the shards in it. Once, before anything else.
   Result<StoreInventory> open();
 
   // record is exactly one record for `place` (record_check.h), checked by the caller. Returns the shard's end; with sync,
@@ -77,7 +77,8 @@ class ShardStore {
 
  private:
   struct Folder {
-    Folder(Disk& disk, FileCache& files, std::string path) : shared(disk, files, std::move(path)) {}
+    Folder(Disk& disk, FileCache& files, std::string parent, std::string name)
+        : shared(disk, files, std::move(parent), std::move(name)) {}
     ShardFolder shared;
     std::map<ShardKey, std::shared_ptr<ShardFile>> shards;  // guarded by shared.mutex
   };

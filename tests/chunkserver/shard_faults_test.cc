@@ -50,6 +50,8 @@ TEST_F(ShardFaultsTest, AFailedSyncFailsTheShardForGoodAndOverARestart) {
 }
 
 TEST_F(ShardFaultsTest, ASyncedAppendWhoseDirectorySyncFailsIsNotAcknowledged) {
+  ShardKey neighbour{ChunkId{raw(kKey.chunk) + 256}, 0};
+  ASSERT_TRUE(store_->append(neighbour, 0, kEpoch, make_record(neighbour, 0), true).ok());
   disk_.fail_directory_syncs = true;
   EXPECT_EQ(store_->append(kKey, 0, kEpoch, make_record(kKey, 0), true).code(), Errc::io);
   EXPECT_TRUE(failed(kKey));
@@ -106,36 +108,40 @@ TEST_F(ShardFaultsTest, TheReserveIsKeptAndAFullDiskIsNotAFailedShard) {
   EXPECT_LE(space->free_bytes, 1u << 20);
 }
 
+// Unmounts what was mounted there: declared before whatever has files open on it.
+struct Unmount {
+  std::string path;
+  ~Unmount() { EXPECT_EQ(::umount(path.c_str()), 0); }
+};
+
 TEST(FullDiskTest, ARealFullFilesystemAnswersNoSpaceAndIsReadable) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root, to mount a small tmpfs";
   test::TemporaryDirectory directory;
   if (::mount("tmpfs", directory.path().c_str(), "tmpfs", 0, "size=4m") != 0) {
     GTEST_SKIP() << "no permission to mount a tmpfs here";
   }
-  {
-    auto store = test::open_store(real_disk(), directory.path(), {.reserve = {.percent = 0, .bytes = 0}});
-    test::RecordShape large{.cell_bytes = 1u << 20, .data_bytes = 1u << 20};
-    uint64_t stride = test::stride_of(large), place = 0;
-    Result<uint64_t> appended(uint64_t{0});
-    for (; place < 8 * stride; place += stride) {
-      appended = store->append(kKey, place, kEpoch, make_record(kKey, place, large), true);
-      if (!appended.ok()) break;
-    }
-    ASSERT_FALSE(appended.ok());
-    EXPECT_EQ(appended.code(), Errc::no_space);
-    EXPECT_GE(place, 2 * stride);
-    auto file = store->file(kKey);
-    ASSERT_TRUE(file.ok());
-    auto first = make_record(kKey, 0, large);
-    std::vector<uint8_t> read(first.size());
-    ASSERT_TRUE((*file)->read_at(0, read).ok());
-    EXPECT_EQ(read, first);
-    EXPECT_TRUE(store->seal(kKey, place, kEpoch).ok()) << "sealing needs no space";
-    EXPECT_TRUE(store->punch(kKey, 0, stride).ok());
-    ShardKey other{ChunkId{1}, 0};
-    EXPECT_TRUE(store->append(other, 0, kEpoch, make_record(other, 0), true).ok()) << "the space that came back is used";
+  Unmount unmount{directory.path()};
+  auto store = test::open_store(real_disk(), directory.path(), {.reserve = {.percent = 0, .bytes = 0}});
+  test::RecordShape large{.cell_bytes = 1u << 20, .data_bytes = 1u << 20};
+  uint64_t stride = test::stride_of(large), place = 0;
+  Result<uint64_t> appended(uint64_t{0});
+  for (; place < 8 * stride; place += stride) {
+    appended = store->append(kKey, place, kEpoch, make_record(kKey, place, large), true);
+    if (!appended.ok()) break;
   }
-  EXPECT_EQ(::umount(directory.path().c_str()), 0);
+  ASSERT_FALSE(appended.ok());
+  EXPECT_EQ(appended.code(), Errc::no_space);
+  EXPECT_GE(place, 2 * stride);
+  auto file = store->file(kKey);
+  ASSERT_TRUE(file.ok());
+  auto first = make_record(kKey, 0, large);
+  std::vector<uint8_t> read(first.size());
+  ASSERT_TRUE((*file)->read_at(0, read).ok());
+  EXPECT_EQ(read, first);
+  EXPECT_TRUE(store->seal(kKey, place, kEpoch).ok()) << "sealing needs no space";
+  EXPECT_TRUE(store->punch(kKey, 0, stride).ok());
+  ShardKey other{ChunkId{1}, 0};
+  EXPECT_TRUE(store->append(other, 0, kEpoch, make_record(other, 0), true).ok()) << "the space that came back is used";
 }
 
 }  // namespace

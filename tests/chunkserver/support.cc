@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstring>
 #include <stdexcept>
 
 #include "common/base/random.h"
@@ -77,7 +78,7 @@ class FaultyFile : public File {
     ++disk_.file_syncs;
     disk_.pass_sync_gate();
     if (disk_.fail_syncs) return {Errc::io, "fdatasync fails, says the test"};
-    return inner_->sync_data();
+    return disk_.skip_syncs ? Status{} : inner_->sync_data();
   }
   Status truncate(uint64_t size) override { return inner_->truncate(size); }
   Status preallocate(uint64_t offset, uint64_t length) override { return inner_->preallocate(offset, length); }
@@ -125,7 +126,7 @@ Result<std::unique_ptr<File>> FaultyDisk::open(const std::string& path, OpenMode
 Status FaultyDisk::sync_directory(const std::string& path) {
   ++directory_syncs;
   if (fail_directory_syncs) return {Errc::io, "fsync of a directory fails, says the test"};
-  return inner_.sync_directory(path);
+  return skip_syncs ? Status{} : inner_.sync_directory(path);
 }
 
 Result<DiskSpace> FaultyDisk::space(const std::string& path) {

@@ -49,6 +49,7 @@ class FaultyDisk : public Disk {
 
   std::atomic<bool> fail_syncs = false;            // of files; with io
   std::atomic<bool> fail_directory_syncs = false;
+  std::atomic<bool> skip_syncs = false;            // count them only: for tests of very many
   std::atomic<bool> fail_writes = false;           // with no_space, after half of the bytes
   std::atomic<bool> fail_creates = false;          // with no_space
   std::atomic<uint64_t> file_syncs = 0, directory_syncs = 0;
