@@ -181,8 +181,10 @@ Result<RecordHeader> decode_header(std::span<const uint8_t> bytes) {
     tag = get<uint32_t>(bytes, at);
     at += kTagBytes;
   }
-  for (; at < checksum_at; ++at) {
-    if (bytes[at] != 0) return damaged("reserved bytes are not zero");
+  const auto spare = bytes.subspan(at, checksum_at - at);
+  for (size_t done = 0; done < spare.size(); done += kBlockBytes) {
+    const size_t length = std::min<size_t>(kBlockBytes, spare.size() - done);
+    if (std::memcmp(&spare[done], zero_block().data(), length) != 0) return damaged("reserved bytes are not zero");
   }
   return header;
 }

@@ -225,7 +225,7 @@ class ExtentRead {
   }
 
   Status finish(ActiveStripe& stripe) {
-    bool decoded = false;
+    std::vector<const StripeReadPlan::Cell*> missing;
     for (const auto& cell : stripe.plan.cells()) {
       const std::span<uint8_t> out = stripe.out_of(cell, shape_.cell_bytes);
       if (cell.hedged) ++outcome_.hedged_cells;
@@ -236,27 +236,45 @@ class ExtentRead {
       } else if ((shape_.present >> cell.cell & 1) == 0) {
         std::memset(out.data(), 0, out.size());
       } else {
-        TRY(decode(stripe, cell, out));
-        decoded = true;
+        missing.push_back(&cell);
       }
     }
-    if (decoded) ++outcome_.decoded_stripes;
+    if (!missing.empty()) ++outcome_.decoded_stripes;
+    // Cells that come from the same blocks of the same shards are decoded in one pass over them.
+    while (!missing.empty()) {
+      const StripeReadPlan::Cell& first = *missing.front();
+      const auto others = std::ranges::stable_partition(missing, [&](const StripeReadPlan::Cell* cell) {
+        return cell->sources == first.sources && cell->first_block == first.first_block && cell->blocks == first.blocks;
+      });
+      TRY(decode(stripe, {missing.begin(), others.begin()}));
+      missing.erase(missing.begin(), others.begin());
+    }
     return {};
   }
 
-  Status decode(ActiveStripe& stripe, const StripeReadPlan::Cell& cell, std::span<uint8_t> out) {
+  // Requires that the cells have the same sources and blocks.
+  Status decode(ActiveStripe& stripe, std::span<const StripeReadPlan::Cell* const> cells) {
+    const StripeReadPlan::Cell& first = *cells.front();
     std::array<const uint8_t*, kMaxDataShards + kMaxParityShards> known{};
-    for (const uint32_t id : cell.sources) {
+    for (const uint32_t id : first.sources) {
       const auto& ask = stripe.plan.ask(id);
-      known[ask.shard] = stripe.asks[id].cell.data() + (cell.first_block - ask.offset);
+      known[ask.shard] = stripe.asks[id].cell.data() + (first.first_block - ask.offset);
     }
-    Buffer blocks = in_whole_blocks(cell) ? Buffer() : spares_.take(cell.blocks);
-    uint8_t* into = blocks.empty() ? out.data() : blocks.data();
-    const ErasureCode::Wanted wanted{cell.cell, into};
+    std::vector<ErasureCode::Wanted> wanted;
+    std::vector<Buffer> blocks;  // of cells that are not wanted in whole blocks
+    for (const auto* cell : cells) {
+      blocks.push_back(in_whole_blocks(*cell) ? Buffer() : spares_.take(cell->blocks));
+      const auto out = stripe.out_of(*cell, shape_.cell_bytes);
+      wanted.push_back({cell->cell, blocks.back().empty() ? out.data() : blocks.back().data()});
+    }
     const uint32_t zeros = shape_.all_present() & ~shape_.present;
-    TRY(ErasureCode::of(shape_.code)->reconstruct({known.data(), shape_.code.shards()}, zeros, {&wanted, 1}, cell.blocks));
-    if (!blocks.empty()) std::memcpy(out.data(), into + (cell.offset - cell.first_block), out.size());
-    spares_.give(std::move(blocks));
+    TRY(ErasureCode::of(shape_.code)->reconstruct({known.data(), shape_.code.shards()}, zeros, wanted, first.blocks));
+    for (size_t i = 0; i < cells.size(); ++i) {
+      if (blocks[i].empty()) continue;
+      const auto out = stripe.out_of(*cells[i], shape_.cell_bytes);
+      std::memcpy(out.data(), blocks[i].data() + (cells[i]->offset - cells[i]->first_block), out.size());
+      spares_.give(std::move(blocks[i]));
+    }
     return {};
   }
 
