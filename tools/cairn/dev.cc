@@ -44,8 +44,15 @@ int show(const DevCluster& cluster, bool json) {
     fmt::print("{}\n", status_json(cluster, status).dump(2));
     return kOk;
   }
+  std::vector<std::string> stopped;
+  for (const DevProcessStatus& one : cluster.processes()) {
+    if (!one.running) stopped.push_back(one.who.text());
+  }
   if (status.ok()) {
-    const Verdict verdict = verdict_of(*status);
+    Verdict verdict = verdict_of(*status);
+    if (verdict.condition == Condition::healthy && !stopped.empty()) {  // the metaserver notices after some seconds of silence
+      verdict = {Condition::degraded, fmt::format("not everything runs: {}", fmt::join(stopped, ", ")), "cairn dev start WHO"};
+    }
     fmt::print("{}: {}\n", name_of(verdict.condition), verdict.what);
     if (!verdict.advice.empty()) fmt::print("  next: {}\n", verdict.advice);
   } else {

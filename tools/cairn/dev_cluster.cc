@@ -149,10 +149,14 @@ Status DevCluster::up() {
   TRY(start_metaserver());
   std::vector<size_t> numbers;
   for (size_t number = 1; number <= state_.chunkservers.size(); ++number) {
+    const bool first_start = state_.chunkservers[number - 1].port == 0;
     TRY(launch_chunkserver(number));
+    // New ones one after the other: so the metaserver gives number N the id N.
+    if (first_start) TRY(wait_until_up({number}));
     numbers.push_back(number);
   }
   TRY(wait_until_up(numbers));
+  say(fmt::format("{} chunkservers are up", numbers.size()));
   return start_mount();
 }
 
@@ -264,7 +268,6 @@ Status DevCluster::wait_until_up(const std::vector<size_t>& numbers) {
     }
     pause_between_looks();
   }
-  say(fmt::format("{} of {} chunkservers are up", numbers.size(), state_.chunkservers.size()));
   return {};
 }
 
