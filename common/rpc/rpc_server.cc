@@ -26,7 +26,8 @@ struct RpcServer::State {
   Clock& clock;
   const ProcessorFactory factory;
   const Limits limits;
-  std::unique_ptr<Listener> listener;  // set by start()
+  std::unique_ptr<Listener> listener;  // from start() to stop()
+  Address address;
   Thread acceptor;
   std::atomic<bool> stopping = false;
 
@@ -231,6 +232,7 @@ void RpcServer::State::stop() {
   listener->shut_down();
   changed.notify_all();
   acceptor.join();
+  listener.reset();  // from now on connections are refused
   std::vector<std::unique_ptr<Connection>> all_ended;
   {
     Lock lock(mutex);
@@ -253,11 +255,12 @@ RpcServer::~RpcServer() { stop(); }
 
 Status RpcServer::start(const Address& at) {
   ASSIGN(state_->listener, state_->network.listen(at));
+  state_->address = state_->listener->address();
   state_->acceptor = Thread("rpc-accept", [state = state_.get()] { state->accept_loop(); });
   return {};
 }
 
-Address RpcServer::address() const { return state_->listener->address(); }
+Address RpcServer::address() const { return state_->address; }
 
 void RpcServer::stop() { state_->stop(); }
 

@@ -1,0 +1,169 @@
+// Valid random values of every type that travels, from a seed.
+#pragma once
+
+#include <algorithm>
+
+#include "common/base/random.h"
+#include "common/rpc/wire.h"
+
+namespace cairn::test {
+
+class RandomValues {
+ public:
+  explicit RandomValues(uint64_t seed) : random_(seed) {}
+
+  uint64_t below(uint64_t bound) { return random_.below(bound); }
+  uint32_t below32(uint32_t bound) { return static_cast<uint32_t>(random_.below(bound)); }
+  uint32_t any32() { return static_cast<uint32_t>(random_()); }
+  bool flip() { return random_.one_in(2); }
+  template <typename Id>
+  Id id() {
+    return Id{static_cast<std::underlying_type_t<Id>>(random_() | 1)};
+  }
+  InodeId inode() { return id<InodeId>(); }
+  std::string name() {
+    std::string text(1 + below(255), 'a');
+    for (char& c : text) c = static_cast<char>('a' + below(26));
+    return text;
+  }
+  std::string text(uint64_t limit) {
+    std::string bytes(below(limit), '\0');
+    for (char& c : bytes) c = static_cast<char>(random_());
+    return bytes;
+  }
+  uint64_t place() { return kBlockBytes * below(1000); }
+
+  Mutation mutation() {
+    const uint64_t request = 1 + below(1ull << 60);
+    return {id<SessionId>(), RequestId{request}, RequestId{1 + below(request)}};
+  }
+  Address address() { return {name(), static_cast<uint16_t>(1 + below(65535))}; }
+  Code code() { return {static_cast<uint8_t>(1 + below(32)), static_cast<uint8_t>(below(9))}; }
+  Time time() { return {static_cast<int64_t>(random_()), below32(1'000'000'000)}; }
+  Attributes attributes() {
+    return {inode(),  random_(), below32(0177777), any32(), any32(), any32(), below(1ull << 62), below(1ull << 62),
+            random_(), time(),    time(),           time(),  id<ClassId>(), any32()};
+  }
+  Entry entry() { return {inode(), name(), attributes(), random_()}; }
+  Extent extent() {
+    Extent extent;
+    extent.shape.code = code();
+    extent.shape.cell_bytes = kBlockBytes * (1 + below32(256));
+    extent.shape.header_bytes = kBlockBytes * (1 + below32(5));
+    extent.shape.present = extent.shape.all_present();
+    extent.chunk = id<ChunkId>();
+    extent.place = place();
+    extent.position = below(extent.shape.data_bytes());
+    extent.length = 1 + below(3 * extent.shape.data_bytes());
+    extent.offset = below(1ull << 60);
+    return extent;
+  }
+  ChunkInfo chunk() {
+    ChunkInfo chunk;
+    chunk.chunk = id<ChunkId>();
+    chunk.storage_class = id<ClassId>();
+    chunk.code = code();
+    for (uint32_t i = 0; i < chunk.code.shards(); ++i) chunk.servers.push_back(id<ServerId>());
+    chunk.sealed = flip();
+    chunk.committed = place();
+    chunk.writer_epoch = id<Epoch>();
+    chunk.incarnation = id<Incarnation>();
+    chunk.live_bytes = random_();
+    chunk.cell_bytes = kBlockBytes * (1 + below32(256));
+    chunk.shard_limit = place();
+    return chunk;
+  }
+  Labels labels() { return {name(), name(), name(), name()}; }
+  ServerInfo server() {
+    return {id<ServerId>(), address(), name(), labels(), static_cast<Health>(below(5)), random_(), random_(), id<BootId>(),
+            static_cast<int64_t>(random_())};
+  }
+  StorageClass storage_class() {
+    static constexpr const char* kDomains[] = {"site", "rack", "host", "disk"};
+    return {id<ClassId>(), name(), code(), kBlockBytes * (1 + below32(256)), kDomains[below(4)]};
+  }
+  Lease lease() { return {id<InodeId>(), static_cast<LeaseKind>(1 + below(3)), random_()}; }
+  Event event() {
+    Event event{random_(), static_cast<EventType>(1 + below(3)), {}};
+    if (event.type != EventType::map_changed) event.lease = lease();
+    return event;
+  }
+  SessionStatus session_status() {
+    return {id<SessionId>(), name(), name(), static_cast<int32_t>(below(99999)), flip(), static_cast<int64_t>(below(20000)), any32()};
+  }
+  FileCommit file_commit() {
+    FileCommit commit{inode(), {}, below(1ull << 62), time(), {}};
+    if (flip()) {
+      commit.inline_data = text(2048);
+    } else {
+      for (uint64_t n = below(5); n > 0; --n) commit.extents.push_back(extent());
+    }
+    return commit;
+  }
+  ChunkCommit chunk_commit() {
+    const uint64_t from = place();
+    return {id<ChunkId>(), id<Epoch>(), from, from + place()};
+  }
+  Commit commit() { return {{file_commit(), file_commit()}, {chunk_commit()}}; }
+  ShardRef shard() { return {id<ServerId>(), id<Incarnation>(), id<ChunkId>(), static_cast<uint8_t>(below(40))}; }
+  ShardSummary shard_summary() {
+    return {id<ChunkId>(), static_cast<uint8_t>(below(40)), place(), flip(), place(), place(), flip()};
+  }
+  SessionRequest session_request() { return {name(), name(), static_cast<int32_t>(below(99999)), flip(), random_()}; }
+  Heartbeat heartbeat() {
+    return {name(), address(), id<BootId>(), labels(), random_(), random_(), id<Incarnation>(), random_(), random_()};
+  }
+  MakeNode make_node() { return {inode(), name(), below32(0177777), any32(), any32(), random_(), name()}; }
+  Rename rename() { return {inode(), name(), inode(), name(), below32(3)}; }
+  SetAttributes set_attributes() {
+    SetAttributes request;
+    request.inode = inode();
+    if (flip()) request.mode = below32(07777);
+    if (flip()) request.uid = any32();
+    if (flip()) request.gid = any32();
+    if (flip()) request.size = below(1ull << 62);
+    if (flip()) request.atime = time();
+    if (flip()) request.mtime = time();
+    if (flip()) request.ctime = time();
+    return request;
+  }
+  Layout layout() {
+    Layout layout{attributes(), {}, {chunk()}, {}, random_()};
+    uint64_t offset = 0;
+    for (uint64_t n = below(5); n > 0; --n) {
+      layout.extents.push_back(extent());
+      layout.extents.back().offset = offset + below(3) * 100;
+      offset = layout.extents.back().end();
+    }
+    if (flip()) layout.inline_data = text(2048);
+    return layout;
+  }
+  ClusterStatus cluster_status() {
+    ClusterStatus status;
+    status.incarnation = id<Incarnation>();
+    status.epoch = id<Epoch>();
+    status.uptime_ms = 5;
+    status.inodes = random_();
+    status.chunks = random_();
+    status.open_chunks = random_();
+    status.live_bytes = random_();
+    status.missing_shards = random_();
+    status.shortened_chunks = random_();
+    status.unreadable_chunks = random_();
+    status.servers = {server()};
+    status.classes = {storage_class()};
+    status.sessions = {session_status(), session_status()};
+    status.applied_index = random_();
+    status.log_bytes = random_();
+    status.garbage_chunks = random_();
+    status.pending_punches = random_();
+    status.state_hash = text(40);
+    status.survivable_losses = static_cast<int32_t>(below(5)) - 1;
+    return status;
+  }
+
+ private:
+  Random random_;
+};
+
+}  // namespace cairn::test
