@@ -4,7 +4,9 @@
 //
 // Prints calls or bytes per second and the CPU time of both ends together.
 #include <fmt/format.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "common/rpc/chunk_client.h"
 #include "common/rpc/meta_client.h"
@@ -46,18 +48,66 @@ void small_calls(int threads, int calls_each) {
   fmt::print("lookup, {} connection(s): {:.0f} calls/s, {:.1f} us CPU each\n", threads, n / watch.wall(), watch.cpu() / n * 1e6);
 }
 
+constexpr uint32_t kHeader = 4096;
+constexpr uint32_t kCell = 256 << 10;
+
+// A file in memory; like a record in the page cache.
+class CachedRecord : public File {
+ public:
+  explicit CachedRecord(std::span<const uint8_t> bytes) : fd_(::memfd_create("record", MFD_CLOEXEC)) {
+    if (::pwrite(fd_, bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) std::abort();
+  }
+  ~CachedRecord() override { ::close(fd_); }
+  int descriptor() const override { return fd_; }
+  Result<size_t> read_at(uint64_t, std::span<uint8_t>) override { return unused(); }
+  Status write_at(uint64_t, std::span<const iovec>) override { return unused(); }
+  Status sync_data() override { return unused(); }
+  Status truncate(uint64_t) override { return unused(); }
+  Status preallocate(uint64_t, uint64_t) override { return unused(); }
+  Status punch(uint64_t, uint64_t) override { return unused(); }
+  Result<uint64_t> size() override { return unused(); }
+  Result<uint64_t> allocated() override { return unused(); }
+  Result<uint64_t> next_data(uint64_t) override { return unused(); }
+
+ private:
+  static Error unused() { return {Errc::not_supported, "only sent"}; }
+  int fd_;
+};
+
+// Does nothing but take and give tails, so that the transport alone is measured.
+class TailHandler : public thrift::ChunkserverNull {
+ public:
+  TailHandler(CallTails& tails, std::shared_ptr<File> file) : tails_(tails), file_(std::move(file)), memory_(kHeader + kCell, 7) {}
+  void append(thrift::AppendReply& reply, const thrift::AppendRequest& request) override {
+    if (!tails_.read_tail(std::span(memory_).first(static_cast<size_t>(request.tail_bytes))).ok()) return;
+    answer(reply, Result<ShardPosition>(ShardPosition{}));
+  }
+  void read(thrift::ReadReply& reply, const thrift::ReadRequest& request) override {
+    const auto bytes = static_cast<uint32_t>(request.header_bytes + request.cell_bytes);
+    answer(reply, Result<uint32_t>(bytes));
+    if (file_) return tails_.reply_with_file(file_, 0, bytes);
+    const iovec out = piece(std::span(memory_).first(bytes));
+    tails_.reply_with({&out, 1});
+  }
+
+ private:
+  CallTails& tails_;
+  std::shared_ptr<File> file_;
+  std::vector<uint8_t> memory_;
+};
+
 // width servers, each with one record under way at any time.
 void records(int width, int rounds, bool write, bool from_file) {
-  constexpr uint32_t kHeader = 4096;
-  constexpr uint32_t kCell = 256 << 10;
-  std::vector<std::unique_ptr<FakeChunkserver>> servers;
+  const auto record = random_bytes(kHeader + kCell, 1);
+  const auto file = from_file ? std::make_shared<CachedRecord>(record) : nullptr;
+  std::vector<std::unique_ptr<RpcServer>> servers;
   for (int i = 0; i < width; ++i) {
-    servers.push_back(std::make_unique<FakeChunkserver>());
-    if (!servers.back()->start().ok()) return;
-    servers.back()->from_file = from_file;
+    servers.push_back(std::make_unique<RpcServer>(real_network(), real_clock(), [&](CallTails& tails) {
+      return std::make_shared<thrift::ChunkserverProcessor>(std::make_shared<TailHandler>(tails, file));
+    }));
+    if (!servers.back()->start({"127.0.0.1", 0}).ok()) return;
   }
   ChunkClient client(real_network(), real_clock(), [&](ServerId server, bool) { return Result<Address>(servers[raw(server) - 1]->address()); });
-  const auto record = random_bytes(kHeader + kCell, 1);
   std::vector<std::vector<uint8_t>> into(static_cast<size_t>(width), std::vector<uint8_t>(kHeader + kCell));
   const auto run = [&](int n, bool writing) {
     for (int round = 0; round < n; ++round) {
@@ -94,5 +144,6 @@ int main() {
   for (const int width : {1, 4}) {
     records(width, 12'000 / width, true, false);
     records(width, 12'000 / width, false, false);
+    records(width, 12'000 / width, false, true);
   }
 }
