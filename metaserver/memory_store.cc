@@ -11,12 +11,11 @@ struct Version {
 using Versions = std::vector<Version>;
 
 const Version* visible(const Versions& versions, uint64_t number) {
-  const Version* found = nullptr;
-  for (const Version& version : versions) {
-    if (version.write > number) break;
-    found = &version;
-  }
-  return found != nullptr && found->value ? found : nullptr;
+  const auto behind = std::upper_bound(versions.begin(), versions.end(), number,
+                                       [](uint64_t wanted, const Version& version) { return wanted < version.write; });
+  if (behind == versions.begin()) return nullptr;
+  const Version& found = *std::prev(behind);
+  return found.value ? &found : nullptr;
 }
 
 }  // namespace

@@ -9,20 +9,32 @@ namespace {
 constexpr uint32_t kNoReplace = 1;
 constexpr uint32_t kExchange = 2;
 
-// invalid if `inner` is `outer` or lies below it: a directory cannot move into itself.
-Status check_not_below(Operation& operation, InodeId outer, InodeId inner) {
+// Whether `inner` is `outer` or lies below it.
+Result<bool> lies_in(Operation& operation, InodeId outer, InodeId inner) {
   for (InodeId at = inner; at != kRootInode;) {
-    if (at == outer) return Error{Errc::invalid, fmt::format("directory {} would move into itself", raw(outer))};
+    if (at == outer) return true;
     ASSIGN(InodeRow* const row, operation.find(at));
     if (row == nullptr || row->parent == at) {
       return Error{Errc::corrupt, fmt::format("metadata: the way up from directory {} does not reach the root", raw(inner))};
     }
     at = row->parent;
   }
+  return outer == kRootInode;
+}
+
+// A directory cannot move into itself.
+Status check_not_into_itself(Operation& operation, const Named& moved, InodeId to) {
+  if (!is_directory(*moved.inode)) return {};
+  ASSIGN(const bool inside, lies_in(operation, moved.dentry.inode, to));
+  if (inside) return Error{Errc::invalid, fmt::format("directory {} would move into itself", raw(moved.dentry.inode))};
   return {};
 }
 
-Status check_replacing(const InodeRow& source, const InodeRow& target) {
+Status check_replacing(Operation& operation, const Rename& request, const InodeRow& source, const InodeRow& target) {
+  if (is_directory(target)) {  // before the kinds are compared, as Linux does
+    ASSIGN(const bool inside, lies_in(operation, target.attributes.inode, request.old_parent));
+    if (inside) return Error{Errc::not_empty, fmt::format("'{}' lies in what it would replace", request.old_name)};
+  }
   if (is_directory(source) && !is_directory(target)) return Error{Errc::not_directory, "a directory cannot replace a file"};
   if (!is_directory(source) && is_directory(target)) return Error{Errc::is_directory, "a file cannot replace a directory"};
   if (is_directory(target) && target.attributes.size != 0) return Error{Errc::not_empty, "the directory to replace is not empty"};
@@ -45,12 +57,8 @@ struct Move {
 };
 
 Result<Answer> exchange(Operation& operation, const Move& move, const Named& target) {
-  if (is_directory(*move.source.inode)) {
-    TRY(check_not_below(operation, move.source.dentry.inode, move.request.new_parent));
-  }
-  if (is_directory(*target.inode)) {
-    TRY(check_not_below(operation, target.dentry.inode, move.request.old_parent));
-  }
+  TRY(check_not_into_itself(operation, move.source, move.request.new_parent));
+  TRY(check_not_into_itself(operation, target, move.request.old_parent));
 
   put_dentry(operation, move.request.old_parent, move.request.old_name, target.dentry.inode, move.source.dentry.cookie);
   put_dentry(operation, move.request.new_parent, move.request.new_name, move.source.dentry.inode, target.dentry.cookie);
@@ -64,7 +72,8 @@ Result<Answer> exchange(Operation& operation, const Move& move, const Named& tar
 }
 
 Result<Answer> replace(Operation& operation, const Move& move, const Named& target) {
-  TRY(check_replacing(*move.source.inode, *target.inode));
+  TRY(check_not_into_itself(operation, move.source, move.request.new_parent));
+  TRY(check_replacing(operation, move.request, *move.source.inode, *target.inode));
 
   leave(operation, move.old_parent, move.request.old_name, move.source);
   // The name stays where it is in the listing, and names the other inode.
@@ -102,14 +111,13 @@ Result<Answer> run(Operation& operation, const Rename& request) {
 
   if (!taken) {
     if (request.flags == kExchange) return Error{Errc::not_found, fmt::format("there is no '{}' to exchange", request.new_name)};
-    if (is_directory(*source.inode)) TRY(check_not_below(operation, source.dentry.inode, request.new_parent));
+    TRY(check_not_into_itself(operation, source, request.new_parent));
     return move_name(operation, move);
   }
   if (request.flags == kNoReplace) return Error{Errc::exists, fmt::format("'{}' already exists", request.new_name)};
   if (taken->inode == source.dentry.inode) return Answer(Renamed{source.inode->attributes, {}, 0});  // two names of one inode stay
   ASSIGN(const Named target, resolve(operation, request.new_parent, request.new_name));
   if (request.flags == kExchange) return exchange(operation, move, target);
-  if (is_directory(*source.inode)) TRY(check_not_below(operation, source.dentry.inode, request.new_parent));
   return replace(operation, move, target);
 }
 

@@ -8,7 +8,10 @@ Genesis test_genesis() {
           .wall_ns = 900 * kSecond};
 }
 
-Machine::Machine() { EXPECT_TRUE(store_.write(genesis(test_genesis())).ok()); }
+Machine::Machine(uint32_t servers) {
+  EXPECT_TRUE(store_.write(genesis(test_genesis())).ok());
+  register_servers(servers);
+}
 
 Outcome Machine::apply_command(Command command) {
   log.push_back(encode_command(command));
@@ -19,6 +22,9 @@ Outcome Machine::apply_command(Command command) {
     return outcome.error();
   }
   EXPECT_TRUE(store_.write(transaction.take()).ok());
+  if (applied_ % 64 == 0) {
+    EXPECT_TRUE(store_.flush().ok());
+  }
   return std::move(*outcome);
 }
 
@@ -64,7 +70,13 @@ void Machine::register_servers(uint32_t count) {
 }
 
 ChunkInfo Machine::open_chunk(SessionId session, Code code) {
-  PlannedChunk plan{.storage_class = kDefaultClass, .code = code, .servers = {}, .cell_bytes = kTestCell, .shard_limit = 4 << 20};
+  ClassId storage_class = kDefaultClass;
+  if (code.m != test_genesis().default_class.policy.m) {
+    const auto defined = call<ClassId>({}, DefineClass{{{}, fmt::format("ec({},{})", code.d, code.m), code, kTestCell, "host"}});
+    EXPECT_TRUE(defined.ok());
+    storage_class = defined.ok() ? *defined : storage_class;
+  }
+  PlannedChunk plan{.storage_class = storage_class, .code = code, .servers = {}, .cell_bytes = kTestCell, .shard_limit = 4 << 20};
   for (uint32_t i = 1; i <= code.shards(); ++i) plan.servers.push_back(ServerId{i});
   const auto chunks = call<std::vector<ChunkInfo>>(session, CreateChunks{{plan}});
   if (!chunks.ok()) {

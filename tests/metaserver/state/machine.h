@@ -19,7 +19,7 @@ inline constexpr uint32_t kTestCell = 4096;
 
 class Machine {
  public:
-  Machine();
+  explicit Machine(uint32_t servers = 0);  // registered, ids from 1
 
   // Applies and keeps the command; each is a batch of its own. Stops the test if the store fails.
   Outcome apply_command(Command command);
@@ -36,7 +36,6 @@ class Machine {
   Errc code(SessionId session, CommandBody body);  // of an operation that must fail
 
   SessionId open_session();
-  void register_servers(uint32_t count);
   ChunkInfo open_chunk(SessionId session, Code code = {2, 1});
 
   Entry make(SessionId session, InodeId parent, const std::string& name, uint32_t mode = S_IFREG | 0644);
@@ -57,6 +56,8 @@ class Machine {
   std::map<SessionId, uint64_t> lowest;    // unanswered, if not the last one
 
  private:
+  void register_servers(uint32_t count);
+
   MemoryStore store_;
   uint64_t applied_ = 0;
 };
