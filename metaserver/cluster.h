@@ -23,9 +23,9 @@ namespace cairn {
 class Cluster {
  public:
   struct Options {
-    Membership::Timeouts timeouts;
+    Membership::Timeouts timeouts = {};
     Duration heartbeat_interval = 1s;
-    Incarnation incarnation{};
+    Incarnation incarnation = {};
     uint64_t seed = 0;                              // of placement
     std::function<void()> on_map_changed = {};      // without a mutex
   };

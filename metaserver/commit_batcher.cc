@@ -19,7 +19,7 @@ Result<CommitBatcher::Ticket> CommitBatcher::offer(Command command, size_t bytes
 
 std::optional<CommitBatcher::Batch> CommitBatcher::take(int64_t wall_ns) {
   if (!can_take()) return std::nullopt;
-  wall_ns_ = std::max(wall_ns_, wall_ns);
+  wall_ns_ = std::max(wall_ns_ + 1, wall_ns);
   Batch batch;
   batch.first = LogIndex{raw(applied_) + 1};
   size_t bytes = 0;

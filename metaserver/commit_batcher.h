@@ -37,8 +37,8 @@ class CommitBatcher {
 
   // Queues a command. bytes: about its encoded size. busy: too much is waiting; unavailable: after fail().
   Result<Ticket> offer(Command command, size_t bytes);
-  // The next batch, or nothing while one is under way or none waits. The time of its commands is wall_ns, or that of
-  // the command before if the clock went back.
+  // The next batch, or nothing while one is under way or none waits. The time of its commands is wall_ns, or
+  // just behind that of the batch before if the clock went back: no two batches have the same.
   std::optional<Batch> take(int64_t wall_ns);
   bool can_take() const { return !under_way_ && !waiting_.empty(); }
   // The batch under way is in the log and in the store.

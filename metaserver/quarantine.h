@@ -21,11 +21,11 @@ class Quarantine {
     samples_.push_back({now, log_ns});
     while (samples_.size() > 1 && samples_[1].at + length_ <= now) samples_.pop_front();
   }
-  // Everything that died at or before this time has been dead for the whole quarantine; nothing if none can have been. A command
-  // after the sample may have the sample's very time, so the last nanosecond is left out.
+  // Everything that died at or before this time has been dead for the whole quarantine; nothing if none can have been. What was
+  // applied after the sample has a later time, also when the clock went back (commit_batcher.h).
   std::optional<int64_t> died_until(Instant now) const {
     if (samples_.empty() || samples_.front().at + length_ > now) return std::nullopt;
-    return samples_.front().log_ns - 1;
+    return samples_.front().log_ns;
   }
 
  private:
