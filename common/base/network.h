@@ -32,7 +32,7 @@ class Stream {
   virtual std::string peer() const = 0;  // for logs
   virtual int descriptor() const { return -1; }  // for poll; -1 where there is none
   // Exactly into.size() bytes, or an error.
-  Status read_exact(std::span<uint8_t> into, Instant deadline);
+  virtual Status read_exact(std::span<uint8_t> into, Instant deadline);
 };
 
 class Listener {

@@ -21,6 +21,10 @@ namespace {
 // sendfile has no flag for "do not wait", so a send that makes no progress comes back after this long to look at its
 // deadline. A deadline is missed by at most this.
 constexpr timeval kSendTick{.tv_sec = 0, .tv_usec = 250'000};
+// A read whose deadline is further away than this blocks in recv for as long, again and again: one system call where
+// trying, polling and reading would be three (a third of the time of a small call). Nearer deadlines are kept by poll.
+constexpr timeval kReceiveTick{.tv_sec = 1, .tv_usec = 0};
+constexpr Duration kReceiveTickTime = 1s;
 
 constexpr size_t kZeroBytes = 64u << 10;
 
@@ -79,13 +83,16 @@ class TcpStream : public Stream {
     return {};
   }
 
-  Result<size_t> read_some(std::span<uint8_t> into, Instant deadline) override {
-    for (;;) {
-      const ssize_t n = ::recv(fd_.get(), into.data(), into.size(), wait_flag(deadline));
-      if (n > 0 || (n == 0 && !shut_.load(std::memory_order_relaxed))) return static_cast<size_t>(n);
-      if (n == 0) return Error{Errc::unavailable, "read from " + peer_ + ": shut down here"};
-      TRY(after_failure(POLLIN, deadline, "read from"));
+  Result<size_t> read_some(std::span<uint8_t> into, Instant deadline) override { return receive(into, deadline, 0); }
+
+  // Asks the kernel for all at once, which saves a call for each part that arrives.
+  Status read_exact(std::span<uint8_t> into, Instant deadline) override {
+    while (!into.empty()) {
+      ASSIGN(const size_t n, receive(into, deadline, MSG_WAITALL));
+      if (n == 0) return Error{Errc::unavailable, "read from " + peer_ + ": closed in the middle of a message"};
+      into = into.subspan(n);
     }
+    return {};
   }
 
   void shut_down() override {
@@ -97,6 +104,28 @@ class TcpStream : public Stream {
   int descriptor() const override { return fd_.get(); }
 
  private:
+  Result<size_t> receive(std::span<uint8_t> into, Instant deadline, int flags) {
+    for (;;) {
+      int wait = 0;
+      if (deadline != Instant::never()) wait = receive_flag(deadline);
+      const ssize_t n = ::recv(fd_.get(), into.data(), into.size(), flags | wait);
+      if (n > 0 || (n == 0 && !shut_.load(std::memory_order_relaxed))) return static_cast<size_t>(n);
+      if (n == 0) return Error{Errc::unavailable, "read from " + peer_ + ": shut down here"};
+      if (errno == EAGAIN && wait == 0) continue;  // a tick
+      TRY(after_failure(POLLIN, deadline, "read from"));
+    }
+  }
+
+  // Whether this recv may block: only if it comes back by itself before the deadline.
+  int receive_flag(Instant deadline) {
+    if (deadline - real_clock().now() <= kReceiveTickTime) return MSG_DONTWAIT;
+    if (!ticking_) {
+      ticking_ = ::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &kReceiveTick, sizeof kReceiveTick) == 0;
+      if (!ticking_) return MSG_DONTWAIT;
+    }
+    return 0;
+  }
+
   static int wait_flag(Instant deadline) { return deadline == Instant::never() ? 0 : MSG_DONTWAIT; }
 
   // Ok when the call should be tried again.
@@ -120,7 +149,20 @@ class TcpStream : public Stream {
   UniqueFd fd_;
   std::string peer_;
   std::atomic<bool> shut_ = false;
+  bool ticking_ = false;  // of the reader: blocked receives return after kReceiveTick
 };
+
+// bbr, where it is the system's default, paces a megabyte of sendfile on a short way into small pieces: measured 1.7 GB/s and 0.6
+// CPU-s/GiB, against 7 GB/s and 0.14 with cubic. On long and lossy ways bbr is the better one, so it stays there.
+// A hint: where cubic is missing, nothing is lost but speed.
+void choose_congestion_control(int fd) {
+  constexpr uint32_t kNearUs = 2000;  // round trip, from the handshake
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 || info.tcpi_rtt > kNearUs) return;
+  constexpr std::string_view kCubic = "cubic";
+  (void)::setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, kCubic.data(), kCubic.size());
+}
 
 }  // namespace
 
@@ -136,6 +178,7 @@ Result<std::unique_ptr<Stream>> make_tcp_stream(UniqueFd fd, std::string peer) {
       !set(IPPROTO_TCP, TCP_KEEPINTVL, 10) || !set(IPPROTO_TCP, TCP_KEEPCNT, 3)) {
     return socket_error("set options for", peer, errno);
   }
+  choose_congestion_control(fd.get());
   return std::unique_ptr<Stream>(std::make_unique<TcpStream>(std::move(fd), std::move(peer)));
 }
 

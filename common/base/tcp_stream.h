@@ -1,7 +1,7 @@
 // One TCP connection as a Stream, and waiting for sockets. For real_network.cc and tests; others use network.h.
 //
-// The socket blocks. A call without a deadline (Instant::never()) is one plain system call; a call with one first tries
-// without waiting and polls only when it would block. So a call that finds its bytes there never polls.
+// The socket blocks. A call without a deadline (Instant::never()), or a read whose deadline is more than a second away, is
+// one plain system call; others first try without waiting and poll only when they would block.
 #pragma once
 
 #include <poll.h>
