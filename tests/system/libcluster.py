@@ -150,7 +150,7 @@ class Cluster:
         """Never raises: takes everything down, by force where it must, and removes the directory."""
         if show_logs:
             for log in sorted(glob.glob(os.path.join(self.directory, "logs/*.log"))):
-                lines = open(log, errors="replace").read().splitlines()[-25:]
+                lines = read_file(log).decode(errors="replace").splitlines()[-25:]
                 print(f"--- {os.path.basename(log)}", *lines, sep="\n    ", file=sys.stderr)
         try:
             subprocess.run([CAIRN, "dev", "down", "--purge", "--dir", self.directory], capture_output=True, timeout=90, check=True)
@@ -163,7 +163,7 @@ class Cluster:
         """Only processes whose command line names this cluster's own directory."""
         for entry in glob.glob("/proc/[0-9]*"):
             try:
-                line = open(os.path.join(entry, "cmdline"), "rb").read().decode(errors="replace")
+                line = read_file(os.path.join(entry, "cmdline")).decode(errors="replace")
                 if self.base in line and "cairn" in line.split("\0")[0]:
                     os.kill(int(os.path.basename(entry)), signal.SIGKILL)
             except (OSError, ValueError):

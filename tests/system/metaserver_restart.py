@@ -13,17 +13,20 @@ class MetaserverRestartTest(ClusterTest):
         os.mkdir(self.path("tree"))
         copy = subprocess.Popen(["cp", "-a", "-t", self.path("tree"), *tree], stderr=subprocess.PIPE, text=True)
         total = sum(len(files) for source in tree for _, _, files in os.walk(source))
+        interrupted = 0
         try:
             for share in (0.2, 0.5, 0.8):
                 wait_until(lambda: copy.poll() is not None or
                            sum(len(files) for _, _, files in os.walk(self.path("tree"))) >= share * total,
                            f"{share:.0%} of the files are copied", 120)
+                interrupted += copy.poll() is None
                 self.cluster.kill("metaserver")
                 self.cluster.start("metaserver")
             _, errors = copy.communicate(timeout=180)
         finally:
             copy.kill()
         self.assertEqual((copy.returncode, errors), (0, ""))
+        self.assertGreaterEqual(interrupted, 2, "the metaserver was killed while the copy ran")
         for _ in ("as it is in memory", "as it is on the servers"):
             for source in tree:
                 subprocess.run(["diff", "-r", "--no-dereference", source, self.path("tree", os.path.basename(source))], check=True)

@@ -8,6 +8,14 @@ import subprocess
 from libcluster import CAIRN, ClusterTest, main, random_bytes, read_file, wait_until, write_file
 
 
+def ended(pid):
+    """Gone, or a zombie that nobody has reaped yet."""
+    try:
+        return read_file(f"/proc/{pid}/stat").rsplit(b")", 1)[1].split()[0] == b"Z"
+    except OSError:
+        return True
+
+
 class UmountTest(ClusterTest):
     def test_unmounted_data_survives_a_power_cut_of_every_process(self):
         for i in range(20):
@@ -23,8 +31,7 @@ class UmountTest(ClusterTest):
         write_file(self.path("terminated"), random_bytes(1, 2_000_000), fsync=False)
         pid = int(os.getxattr(self.mount, "cairn.pid"))
         os.kill(pid, signal.SIGTERM)
-        wait_until(lambda: not os.path.exists(f"/proc/{pid}") or open(f"/proc/{pid}/stat").read().split(")")[-1].split()[0] == "Z",
-                   "the daemon has ended")
+        wait_until(lambda: ended(pid), "the daemon has ended")
         self.assertFalse(os.path.ismount(self.mount))
         self.cluster.start("mount")
         self.assertEqual(read_file(self.path("terminated")), random_bytes(1, 2_000_000))

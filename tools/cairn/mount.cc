@@ -1,6 +1,7 @@
 // cairn mount: checks what can be checked beforehand, goes into the background when the mount works, and ends when it is unmounted.
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/syslog_sink.h>
 #include <spdlog/spdlog.h>
@@ -26,6 +27,8 @@
 
 namespace cairn::tools {
 namespace {
+
+constexpr int kPatienceMs = 2000;  // then the user is told what is waited for
 
 struct Arguments {
   std::string metaserver;
@@ -239,6 +242,10 @@ int serve_in_background(const Arguments& arguments) {
     ::_exit(code);
   }
   to_parent = UniqueFd();
+  pollfd wait{from_child.get(), POLLIN, 0};
+  if (::poll(&wait, 1, kPatienceMs) == 0) {
+    say("cairn mount: waiting to be let in: another mount of this cluster gives up its caches first, or one has died and its session (20 s) runs out");
+  }
   std::string message;
   char buffer[4096];
   for (ssize_t got = 0; (got = ::read(from_child.get(), buffer, sizeof buffer)) > 0;) message.append(buffer, static_cast<size_t>(got));
