@@ -1,0 +1,73 @@
+// What the parts of one mounted client share: the edges, the connections, the tables. Made by Filesystem::mount, outlives them all.
+//
+// Order of mutexes: an inode's, then any of the leaves (tables, budget, flusher, pool, cache). No mutex is held across a call.
+#pragma once
+
+#include <memory>
+
+#include "client/block_cache.h"
+#include "client/buffer_budget.h"
+#include "client/cluster_view.h"
+#include "client/filesystem.h"
+#include "client/inode_cache.h"
+#include "client/name_cache.h"
+#include "client/session_keeper.h"
+#include "client/statistics.h"
+#include "common/rpc/chunk_client.h"
+#include "common/rpc/meta_client.h"
+
+namespace cairn {
+
+struct ClientContext {
+  ClientContext(Network& a_network, Clock& a_clock, FilesystemOptions the_options)
+      : network(a_network),
+        clock(a_clock),
+        options(std::move(the_options)),
+        meta(network, clock, options.metaserver, MetaClient::Options{options.io_timeout}),
+        cluster(meta),
+        chunks(network, clock, [this](ServerId server, bool refresh) { return cluster.address_of(server, refresh); }),
+        inodes(options.cached_inodes),
+        names(options.cached_names),
+        blocks(options.cache_bytes),
+        budget(std::make_shared<BufferBudget>(options.dirty_bytes)) {}
+
+  // Passes an error on, after noticing whether it says that the session has ended.
+  Error noted(Error error) {
+    if (session) session->note(error);
+    return error;
+  }
+  template <typename T>
+  Result<T> noted(Result<T> result) {
+    if (!result.ok()) return noted(result.error());
+    return result;
+  }
+  Status noted(Status status) {
+    if (!status.ok()) return noted(status.error());
+    return status;
+  }
+  Time wall_time() const {
+    const int64_t ns = clock.wall_ns();
+    return {ns / 1'000'000'000, static_cast<uint32_t>(ns % 1'000'000'000)};
+  }
+
+  // Stamps of our own changes: an answer that was asked for at change n is stale for an inode that changed after n.
+  uint64_t changes_now() const { return changes.load(std::memory_order_acquire); }
+  uint64_t next_change() { return changes.fetch_add(1, std::memory_order_acq_rel) + 1; }
+
+  Network& network;
+  Clock& clock;
+  const FilesystemOptions options;
+  Statistics statistics;
+  MetaClient meta;
+  ClusterView cluster;
+  ChunkClient chunks;
+  ChunkDirectory chunk_infos;
+  InodeTable inodes;
+  NameCache names;
+  BlockCache blocks;
+  std::shared_ptr<BufferBudget> budget;
+  std::unique_ptr<SessionKeeper> session;
+  std::atomic<uint64_t> changes = 0;
+};
+
+}  // namespace cairn

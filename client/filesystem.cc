@@ -1,0 +1,274 @@
+#include "client/filesystem.h"
+
+#include <unistd.h>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
+
+#include "client/filesystem_state.h"
+#include "common/base/random.h"
+
+namespace cairn {
+
+namespace {
+
+constexpr uint32_t kFlushThreads = 3;   // one appends, one syncs, one commits
+constexpr uint32_t kAheadThreads = 2;
+
+std::string host_name() {
+  char name[256] = {};
+  if (::gethostname(name, sizeof(name) - 1) != 0) return "unknown";
+  return name;
+}
+
+}  // namespace
+
+Filesystem::State::State(Network& network, Clock& clock, FilesystemOptions options)
+    : context(network, clock, std::move(options)),
+      reader(context),
+      pool(context.meta, context.chunks, clock, context.options.io_timeout, context.statistics),
+      orphans(context.meta, clock, context.statistics),
+      flusher(context, pool, reader) {}
+
+Filesystem::State::~State() { stop_threads(); }
+
+Status Filesystem::State::open_session() {
+  SessionRequest request;
+  request.name = context.options.name;
+  request.host = host_name();
+  request.pid = ::getpid();
+  request.mount = true;
+  request.nonce = context.options.seed != 0 ? mix64(context.options.seed) : random_seed();
+  const Instant asked_at = context.clock.now();
+  ASSIGN(const SessionGrant grant, context.meta.open_session(request));
+  TRY(context.cluster.refresh());
+  SessionKeeper::Hooks hooks;
+  hooks.drop_caches = [this] { drop_caches(); };
+  hooks.flush_all = [this] {
+    if (const Status flushed = flusher.sync_all(); !flushed.ok()) spdlog::warn("flushing for another mount: {}", flushed.error().what);
+  };
+  hooks.drop_kernel_caches = [this] {
+    if (CacheListener* told = listener.load()) told->become_shared();
+  };
+  hooks.map_changed = [this] {
+    if (const Status refreshed = context.cluster.refresh(); !refreshed.ok()) spdlog::debug("cluster map: {}", refreshed.error().what);
+  };
+  hooks.died = [this](const Error& error) { wake_all(error); };
+  context.session = std::make_unique<SessionKeeper>(context.meta, context.clock, context.statistics, grant, asked_at, std::move(hooks));
+  return {};
+}
+
+void Filesystem::State::start() {
+  ahead = std::make_unique<ReadAhead>(reader, kAheadThreads);
+  flusher.start(kFlushThreads);
+  context.session->start();
+}
+
+void Filesystem::State::stop_threads() {
+  context.budget->shut({Errc::io, "the filesystem is closed"});
+  if (context.session) context.session->begin_stop();
+  context.meta.shut_down();
+  if (context.session) context.session->stop();
+  if (ahead) ahead->stop();
+  flusher.stop();
+  pool.stop();
+  orphans.stop();
+}
+
+void Filesystem::State::drop_caches() {
+  context.names.clear();
+  for (const auto& inode : context.inodes.all()) {
+    Lock lock(inode->mutex);
+    inode->attributes_known = false;
+    inode->changed_at = context.next_change();
+    inode->no_xattrs = false;
+    inode->xattrs.clear();
+    if (FileState* file = inode->file_if()) {
+      file->layout.forget();
+      file->tail.reset();
+    }
+  }
+}
+
+void Filesystem::State::wake_all(const Error& error) {
+  context.budget->shut({Errc::io, error.what});
+  for (const auto& inode : context.inodes.all()) {
+    Lock lock(inode->mutex);
+    inode->changed.notify_all();
+  }
+}
+
+FileHandle Filesystem::State::add_handle(const std::shared_ptr<Inode>& inode) {
+  Handle handle{inode, 0, 0};
+  {
+    Lock lock(inode->mutex);
+    if (const FileState* file = inode->file_if()) {
+      handle.losses_told = file->losses;
+      handle.failures_told = file->failures;
+    }
+  }
+  Lock lock(handles_mutex);
+  const FileHandle id = next_handle++;
+  handles.emplace(id, std::move(handle));
+  return id;
+}
+
+std::shared_ptr<Inode> Filesystem::State::inode_of(FileHandle handle) {
+  Lock lock(handles_mutex);
+  const auto found = handles.find(handle);
+  return found == handles.end() ? nullptr : found->second.inode;
+}
+
+Result<std::unique_ptr<Filesystem>> Filesystem::mount(Network& network, Clock& clock, FilesystemOptions options) {
+  auto state = std::make_unique<State>(network, clock, std::move(options));
+  TRY(state->open_session());
+  state->start();
+  return std::unique_ptr<Filesystem>(new Filesystem(std::move(state)));
+}
+
+Filesystem::Filesystem(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Filesystem::~Filesystem() = default;
+
+Status Filesystem::close() {
+  if (std::exchange(state_->closed, true)) return {};
+  Status result = state_->context.session->alive();
+  if (result.ok()) result = state_->flusher.sync_all();
+  // What the metaserver cannot be told now, the session's end does.
+  if (const Status told = state_->orphans.flush(); !told.ok()) spdlog::debug("orphans at close: {}", told.error().what);
+  state_->context.session->begin_stop();
+  const Status ended = state_->context.meta.close_session();
+  if (!ended.ok() && ended.code() != Errc::no_session && result.ok()) result = ended;
+  state_->stop_threads();
+  return result;
+}
+
+void Filesystem::set_listener(CacheListener* listener) { state_->listener = listener; }
+bool Filesystem::sole() const { return state_->context.session->trusted(); }
+Duration Filesystem::cache_ttl() const { return state_->context.session->trusted_for(); }
+Address Filesystem::metaserver() const { return state_->context.options.metaserver; }
+
+Result<FileHandle> Filesystem::open(InodeId id, bool truncate) {
+  TRY(state_->context.session->alive());
+  if (!state_->context.session->trusted()) TRY(get_attributes(id));
+  const std::shared_ptr<Inode> inode = state_->context.inodes.get(id);
+  {
+    Lock lock(inode->mutex);
+    if (inode->forgotten) return Error{Errc::stale_handle, fmt::format("inode {} is deleted", raw(id))};
+    ++inode->open_handles;
+  }
+  const FileHandle handle = state_->add_handle(inode);
+  if (truncate) {
+    SetAttributes request;
+    request.inode = id;
+    request.size = 0;
+    if (const Result<Attributes> done = set_attributes(request); !done.ok()) {
+      TRY(release(handle));
+      return done.error();
+    }
+  }
+  return handle;
+}
+
+Result<Filesystem::Created> Filesystem::create(const MakeNode& request) {
+  ASSIGN(Entry entry, make_node(request));
+  const std::shared_ptr<Inode> inode = state_->context.inodes.get(entry.attributes.inode);
+  {
+    Lock lock(inode->mutex);
+    ++inode->open_handles;
+  }
+  return Created{std::move(entry), state_->add_handle(inode)};
+}
+
+Status Filesystem::flush(FileHandle handle) {
+  TRY(state_->context.session->alive());
+  const std::shared_ptr<Inode> inode = state_->inode_of(handle);
+  if (inode == nullptr) return Error{Errc::invalid, fmt::format("no open file has handle {}", handle)};
+  // Other mounts see at the latest what was written before close.
+  if (!state_->context.session->trusted() && inode->file_if() != nullptr) TRY(state_->flusher.sync(inode));
+  uint64_t losses = 0, failures = 0;
+  Error failure{}, loss{};
+  {
+    Lock lock(inode->mutex);
+    FileState* file = inode->file_if();
+    if (file == nullptr) return {};
+    losses = file->losses;
+    loss = file->loss;
+    failures = file->failing ? file->failures : 0;
+    failure = file->failure;
+    if (file->failing) file->failure_told = true;
+  }
+  Lock lock(state_->handles_mutex);
+  const auto found = state_->handles.find(handle);
+  if (found == state_->handles.end()) return {};
+  const bool lost = losses > std::exchange(found->second.losses_told, losses);
+  const bool failed = failures > found->second.failures_told;
+  if (failed) found->second.failures_told = failures;
+  if (lost) return loss;
+  if (failed) return failure;
+  return {};
+}
+
+Status Filesystem::release(FileHandle handle) {
+  std::shared_ptr<Inode> inode;
+  {
+    Lock lock(state_->handles_mutex);
+    const auto found = state_->handles.find(handle);
+    if (found == state_->handles.end()) return Error{Errc::invalid, fmt::format("no open file has handle {}", handle)};
+    inode = std::move(found->second.inode);
+    state_->handles.erase(found);
+  }
+  {
+    Lock lock(inode->mutex);
+    if (--inode->open_handles == 0) {
+      if (FileState* file = inode->file_if()) file->tail.reset();
+    }
+  }
+  state_->forget_if_orphan(inode);
+  return {};
+}
+
+std::string Filesystem::statistics_json() const {
+  const Statistics& s = state_->context.statistics;
+  const nlohmann::json json = {
+      {"reads", s.reads.load()},
+      {"read_bytes", s.read_bytes.load()},
+      {"writes", s.writes.load()},
+      {"written_bytes", s.written_bytes.load()},
+      {"syncs", s.syncs.load()},
+      {"cached_stripe_hits", s.cached_stripe_hits.load()},
+      {"fetched_stripes", s.fetched_stripes.load()},
+      {"direct_extents", s.direct_extents.load()},
+      {"decoded_stripes", s.decoded_stripes.load()},
+      {"hedged_cells", s.hedged_cells.load()},
+      {"read_troubles", s.read_troubles.load()},
+      {"read_retries", s.read_retries.load()},
+      {"flushes", s.flushes.load()},
+      {"flush_failures", s.flush_failures.load()},
+      {"stored_stripes", s.stored_stripes.load()},
+      {"stored_bytes", s.stored_bytes.load()},
+      {"inline_files", s.inline_files.load()},
+      {"rewritten_tails", s.rewritten_tails.load()},
+      {"commits", s.commits.load()},
+      {"committed_files", s.committed_files.load()},
+      {"chunks_granted", s.chunks_granted.load()},
+      {"chunks_broken", s.chunks_broken.load()},
+      {"chunks_sealed", s.chunks_sealed.load()},
+      {"name_hits", s.name_hits.load()},
+      {"name_misses", s.name_misses.load()},
+      {"attribute_hits", s.attribute_hits.load()},
+      {"attribute_misses", s.attribute_misses.load()},
+      {"layout_fetches", s.layout_fetches.load()},
+      {"orphans_forgotten", s.orphans_forgotten.load()},
+      {"dropped_bytes", s.dropped_bytes.load()},
+      {"recalls", s.recalls.load()},
+      {"dirty_bytes", state_->context.budget->held()},
+      {"cached_bytes", state_->context.blocks.cached_bytes()},
+      {"cached_inodes", state_->context.inodes.size()},
+      {"cached_names", state_->context.names.size()},
+      {"sole", sole()},
+  };
+  return json.dump();
+}
+
+}  // namespace cairn

@@ -1,0 +1,198 @@
+// Attributes, with what is still buffered, and extended attributes.
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "client/filesystem_state.h"
+
+namespace cairn {
+
+namespace {
+
+constexpr int kAttempts = 100;              // answers that our own changes overtook, each of which was progress
+constexpr size_t kCachedXattrs = 8;         // of one inode
+constexpr size_t kCachedXattrBytes = 256;
+
+bool is_own(const std::string& name) { return name.starts_with("cairn."); }
+
+}  // namespace
+
+Attributes Filesystem::State::learn(const Attributes& answer, const Asked& asked) {
+  const std::shared_ptr<Inode> inode = context.inodes.get(answer.inode);
+  const bool cache = may_cache(asked);
+  Lock lock(inode->mutex);
+  const FileState* file = inode->file_if();
+  // While the size changes, an answer may be of before or after: it is shown, but not kept.
+  if (file != nullptr && file->changing) return inode->overlaid(answer);
+  if (answer.version >= inode->attributes.version) inode->learn(answer, cache && inode->changed_at <= asked.at);
+  return inode->overlaid(inode->attributes);
+}
+
+Attributes Filesystem::State::changed(const Attributes& answer, const Asked& asked) {
+  const uint64_t change = context.next_change();
+  const std::shared_ptr<Inode> inode = context.inodes.get(answer.inode);
+  const bool cache = may_cache(asked);
+  Lock lock(inode->mutex);
+  // Another change that ended since this one was asked for may be missing in the answer.
+  const bool alone = inode->changed_at <= asked.at;
+  inode->learn(answer, cache && alone);
+  if (!alone) inode->attributes_known = false;
+  inode->changed_at = change;
+  return inode->overlaid(inode->attributes);
+}
+
+Result<Attributes> Filesystem::get_attributes(InodeId id) {
+  TRY(state_->context.session->alive());
+  ClientContext& context = state_->context;
+  const std::shared_ptr<Inode> inode = context.inodes.get(id);
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    {
+      Lock lock(inode->mutex);
+      if (const FileState* file = inode->file_if()) inode->changed.wait(lock, [&] { return !file->changing; });
+      if (inode->attributes_known && context.session->trusted()) {
+        ++context.statistics.attribute_hits;
+        return inode->overlaid(inode->attributes);
+      }
+    }
+    ++context.statistics.attribute_misses;
+    const State::Asked asked = state_->asking();
+    ASSIGN(const Attributes answer, context.noted(context.meta.get_attributes(id)));
+    Lock lock(inode->mutex);
+    const FileState* file = inode->file_if();
+    if (file != nullptr && file->changing) continue;
+    if (answer.version < inode->attributes.version) continue;
+    inode->learn(answer, state_->may_cache(asked) && inode->changed_at <= asked.at);
+    return inode->overlaid(inode->attributes);
+  }
+  return Error{Errc::io, fmt::format("inode {} changes faster than it can be looked at", raw(id))};
+}
+
+Result<Attributes> Filesystem::set_attributes(const SetAttributes& request) {
+  TRY(state_->context.session->alive());
+  ClientContext& context = state_->context;
+  if (request.size && *request.size > kMaxFileBytes) return Error{Errc::too_big, "a file cannot be that long"};
+  const std::shared_ptr<Inode> inode = context.inodes.get(request.inode);
+  bool buffers = false;
+  {
+    Lock lock(inode->mutex);
+    const FileState* file = inode->file_if();
+    buffers = file != nullptr && (!file->dirty.empty() || !file->flushing.empty() || file->changing);
+  }
+  if (request.size || (request.mtime && buffers)) return state_->truncate(inode, request);
+  const State::Asked asked = state_->asking();
+  const Result<Attributes> answer = context.noted(context.meta.set_attributes(request));
+  if (!answer.ok()) {
+    if (State::unknown_fate(answer.code())) state_->invalidate(request.inode);
+    return answer;
+  }
+  return state_->changed(*answer, asked);
+}
+
+// Also for explicit times while bytes are buffered: their commit must not set the time back to when they were written.
+Result<Attributes> Filesystem::State::truncate(const std::shared_ptr<Inode>& inode, const SetAttributes& request) {
+  begin_change(inode);
+  const Asked asked = asking();
+  const Result<Attributes> answer = context.noted(context.meta.set_attributes(request));
+  {
+    Lock lock(inode->mutex);
+    FileState& file = inode->file();
+    if (answer.ok()) {
+      if (request.size) {
+        file.dirty.truncate(*request.size);
+        file.tail.reset();
+        if (file.layout.head() == LayoutCache::Head::extents) {
+          file.layout.make_hole(*request.size, UINT64_MAX);
+        } else {
+          file.layout.forget();
+        }
+      }
+      file.dirty.set_mtime(answer->mtime);
+    } else {  // it may have happened: then nothing of the committed layer is known
+      inode->attributes_known = false;
+      file.layout.forget();
+      file.tail.reset();
+    }
+  }
+  if (answer.ok()) (void)changed(*answer, asked);
+  end_change(inode);
+  if (!answer.ok()) return answer;
+  Lock lock(inode->mutex);
+  return inode->overlaid(inode->attributes);
+}
+
+void Filesystem::State::begin_change(const std::shared_ptr<Inode>& inode) {
+  Lock lock(inode->mutex);
+  FileState& file = inode->file();
+  inode->changed.wait(lock, [&] { return !file.changing; });
+  file.changing = true;
+  inode->changed.wait(lock, [&] { return file.flushing.empty(); });
+}
+
+void Filesystem::State::end_change(const std::shared_ptr<Inode>& inode) {
+  Lock lock(inode->mutex);
+  inode->file().changing = false;
+  flusher.register_dirty(inode);
+  inode->changed.notify_all();
+}
+
+Result<std::string> Filesystem::get_xattr(InodeId id, const std::string& name) {
+  TRY(state_->context.session->alive());
+  ClientContext& context = state_->context;
+  if (name == "cairn.metaserver") return metaserver().text();
+  if (name == "cairn.pid") return std::to_string(::getpid());
+  if (name == "cairn.statistics") return statistics_json();
+  if (is_own(name)) return context.noted(context.meta.get_xattr(id, name));
+  // The kernel asks for security.capability before every write: that must not be a call to the metaserver.
+  const std::shared_ptr<Inode> inode = context.inodes.get(id);
+  const Error absent{Errc::no_attribute, fmt::format("inode {} has no attribute {}", raw(id), name)};
+  if (context.session->trusted()) {
+    Lock lock(inode->mutex);
+    if (inode->no_xattrs) return absent;
+    if (const auto known = inode->xattrs.find(name); known != inode->xattrs.end()) {
+      if (known->second) return *known->second;
+      return absent;
+    }
+  }
+  const State::Asked asked = state_->asking();
+  Result<std::string> value = context.noted(context.meta.get_xattr(id, name));
+  if (!value.ok() && value.code() != Errc::no_attribute) return value;
+  Lock lock(inode->mutex);
+  if (state_->may_cache(asked) && inode->changed_at <= asked.at && inode->xattrs.size() < kCachedXattrs &&
+      (!value.ok() || value->size() <= kCachedXattrBytes)) {
+    inode->xattrs[name] = value.ok() ? std::optional(*value) : std::nullopt;
+  }
+  return value;
+}
+
+Result<std::vector<std::string>> Filesystem::list_xattrs(InodeId inode) {
+  TRY(state_->context.session->alive());
+  return state_->context.noted(state_->context.meta.list_xattrs(inode));
+}
+
+namespace {
+
+void forget_xattrs(Inode& inode, uint64_t change) {
+  Lock lock(inode.mutex);
+  inode.no_xattrs = false;
+  inode.xattrs.clear();
+  inode.attributes_known = false;
+  inode.changed_at = change;
+}
+
+}  // namespace
+
+Status Filesystem::set_xattr(const SetXattr& request) {
+  TRY(state_->context.session->alive());
+  const Status done = state_->context.noted(state_->context.meta.set_xattr(request));
+  forget_xattrs(*state_->context.inodes.get(request.inode), state_->context.next_change());
+  return done;
+}
+
+Status Filesystem::remove_xattr(const RemoveXattr& request) {
+  TRY(state_->context.session->alive());
+  const Status done = state_->context.noted(state_->context.meta.remove_xattr(request));
+  forget_xattrs(*state_->context.inodes.get(request.inode), state_->context.next_change());
+  return done;
+}
+
+}  // namespace cairn

@@ -1,0 +1,215 @@
+// The namespace: names are looked up in the cache first, changes go to the metaserver and then correct the cache.
+#include <sys/stat.h>
+
+#include <fmt/format.h>
+
+#include "client/filesystem_state.h"
+
+namespace cairn {
+
+namespace {
+
+constexpr uint32_t kRenameExchange = 2;
+
+Status check_name(const std::string& name) {
+  if (name.size() > kMaxNameBytes) return Error{Errc::name_too_long, fmt::format("a name has {} bytes, more than {}", name.size(), kMaxNameBytes)};
+  return {};
+}
+
+}  // namespace
+
+bool Filesystem::State::unknown_fate(Errc code) { return code == Errc::timed_out || code == Errc::unavailable || code == Errc::io; }
+
+void Filesystem::State::invalidate(InodeId id) {
+  const uint64_t change = context.next_change();
+  const std::shared_ptr<Inode> inode = context.inodes.find(id);
+  if (inode == nullptr) return;
+  Lock lock(inode->mutex);
+  inode->attributes_known = false;
+  inode->changed_at = change;
+}
+
+// A new inode is known completely: it has no content, no names and no extended attributes.
+void Filesystem::State::learn_made(const Entry& entry, const Asked& asked) {
+  const std::shared_ptr<Inode> inode = context.inodes.get(entry.attributes.inode);
+  const bool cache = may_cache(asked);
+  Lock lock(inode->mutex);
+  inode->learn(entry.attributes, cache);
+  if (!cache) return;
+  inode->no_xattrs = true;
+  if (S_ISREG(entry.attributes.mode)) inode->file().layout.make_empty();
+  lock.unlock();
+  if (S_ISDIR(entry.attributes.mode)) context.names.made_directory(entry.attributes.inode);
+}
+
+void Filesystem::State::orphaned(InodeId id, uint32_t links_left) {
+  invalidate(id);
+  if (links_left > 0) return;
+  const std::shared_ptr<Inode> inode = context.inodes.get(id);
+  {
+    Lock lock(inode->mutex);
+    inode->orphan = true;
+  }
+  forget_if_orphan(inode);
+}
+
+void Filesystem::State::forget_if_orphan(const std::shared_ptr<Inode>& inode) {
+  {
+    Lock lock(inode->mutex);
+    if (!inode->orphan || inode->forgotten || inode->open_handles > 0) return;
+    inode->forgotten = true;
+    if (FileState* file = inode->file_if()) file->dirty.clear();
+    inode->changed.notify_all();
+  }
+  orphans.forget(inode->id);
+}
+
+Result<Entry> Filesystem::lookup(InodeId parent, const std::string& name) {
+  TRY(state_->context.session->alive());
+  TRY(check_name(name));
+  ClientContext& context = state_->context;
+  const bool special = name == "." || name == "..";
+  if (!special && context.session->trusted()) {
+    if (const auto known = context.names.find(parent, name)) {
+      ++context.statistics.name_hits;
+      if (raw(known->inode) == 0) return Error{Errc::not_found, fmt::format("{} is not in directory {}", name, raw(parent))};
+      ASSIGN(const Attributes attributes, get_attributes(known->inode));
+      return Entry{parent, name, attributes, known->cookie};
+    }
+  }
+  ++context.statistics.name_misses;
+  const State::Asked asked = state_->asking();
+  const uint64_t ticket = context.names.ticket(parent, name);
+  Result<Entry> entry = context.noted(context.meta.lookup(parent, name));
+  const bool cache = !special && state_->may_cache(asked);
+  if (!entry.ok()) {
+    if (cache && entry.code() == Errc::not_found) context.names.store(parent, name, {}, ticket);
+    return entry;
+  }
+  if (cache) context.names.store(parent, name, {entry->attributes.inode, entry->cookie}, ticket);
+  entry->attributes = state_->learn(entry->attributes, asked);
+  return entry;
+}
+
+Result<Entry> Filesystem::make_node(const MakeNode& request) {
+  TRY(state_->context.session->alive());
+  TRY(check_name(request.name));
+  ClientContext& context = state_->context;
+  const State::Asked asked = state_->asking();
+  Result<Entry> entry = context.noted(context.meta.make_node(request));
+  if (!entry.ok()) {
+    context.names.change(request.parent, request.name, std::nullopt);
+    if (State::unknown_fate(entry.code())) state_->invalidate(request.parent);
+    return entry;
+  }
+  state_->learn_made(*entry, asked);
+  state_->invalidate(request.parent);
+  if (state_->may_cache(asked)) {
+    context.names.change(request.parent, request.name, NameCache::Known{entry->attributes.inode, entry->cookie});
+  } else {
+    context.names.change(request.parent, request.name, std::nullopt);
+  }
+  return entry;
+}
+
+Result<std::string> Filesystem::readlink(InodeId inode) {
+  TRY(state_->context.session->alive());
+  return state_->context.noted(state_->context.meta.readlink(inode));
+}
+
+Result<Entry> Filesystem::link(const LinkNode& request) {
+  TRY(state_->context.session->alive());
+  TRY(check_name(request.name));
+  ClientContext& context = state_->context;
+  const State::Asked asked = state_->asking();
+  Result<Entry> entry = context.noted(context.meta.link(request));
+  state_->invalidate(request.parent);
+  if (!entry.ok()) {
+    context.names.change(request.parent, request.name, std::nullopt);
+    state_->invalidate(request.inode);
+    return entry;
+  }
+  entry->attributes = state_->changed(entry->attributes, asked);
+  context.names.change(request.parent, request.name,
+                       state_->may_cache(asked) ? std::optional(NameCache::Known{entry->attributes.inode, entry->cookie}) : std::nullopt);
+  return entry;
+}
+
+Status Filesystem::unlink(InodeId parent, const std::string& name) {
+  TRY(state_->context.session->alive());
+  TRY(check_name(name));
+  ClientContext& context = state_->context;
+  const State::Asked asked = state_->asking();
+  const Result<Removed> removed = context.noted(context.meta.remove({parent, name, false}));
+  state_->invalidate(parent);
+  if (!removed.ok()) {
+    context.names.change(parent, name, std::nullopt);
+    return removed.error();
+  }
+  context.names.change(parent, name, state_->may_cache(asked) ? std::optional(NameCache::Known{}) : std::nullopt);
+  state_->orphaned(removed->inode, removed->links_left);
+  return {};
+}
+
+Status Filesystem::rmdir(InodeId parent, const std::string& name) {
+  TRY(state_->context.session->alive());
+  TRY(check_name(name));
+  ClientContext& context = state_->context;
+  const State::Asked asked = state_->asking();
+  const Result<Removed> removed = context.noted(context.meta.remove({parent, name, true}));
+  state_->invalidate(parent);
+  if (!removed.ok()) {
+    context.names.change(parent, name, std::nullopt);
+    return removed.error();
+  }
+  context.names.change(parent, name, state_->may_cache(asked) ? std::optional(NameCache::Known{}) : std::nullopt);
+  context.names.forget_directory(removed->inode);
+  state_->orphaned(removed->inode, 0);
+  return {};
+}
+
+Status Filesystem::rename(const Rename& request) {
+  TRY(state_->context.session->alive());
+  TRY(check_name(request.old_name));
+  TRY(check_name(request.new_name));
+  ClientContext& context = state_->context;
+  const State::Asked asked = state_->asking();
+  const Result<Renamed> renamed = context.noted(context.meta.rename(request));
+  state_->invalidate(request.old_parent);
+  state_->invalidate(request.new_parent);
+  // An exchange, and a rename between two names of one inode (which changes nothing), leave both names.
+  const bool plain = renamed.ok() && (request.flags & kRenameExchange) == 0 && state_->may_cache(asked) &&
+                     (renamed->moved.links == 1 || S_ISDIR(renamed->moved.mode));
+  if (plain) {
+    context.names.change(request.old_parent, request.old_name, NameCache::Known{});
+    context.names.change(request.new_parent, request.new_name, NameCache::Known{renamed->moved.inode, 0});
+  } else {
+    context.names.change(request.old_parent, request.old_name, std::nullopt);
+    context.names.change(request.new_parent, request.new_name, std::nullopt);
+  }
+  if (!renamed.ok()) return renamed.error();
+  (void)state_->changed(renamed->moved, asked);
+  if (raw(renamed->replaced) == 0) return {};
+  if ((request.flags & kRenameExchange) != 0) {
+    state_->invalidate(renamed->replaced);
+    return {};
+  }
+  if (renamed->replaced_links_left == 0) context.names.forget_directory(renamed->replaced);
+  state_->orphaned(renamed->replaced, renamed->replaced_links_left);
+  return {};
+}
+
+Result<DirectoryPage> Filesystem::read_directory(InodeId inode, uint64_t after_cookie, uint32_t limit) {
+  TRY(state_->context.session->alive());
+  const State::Asked asked = state_->asking();
+  ASSIGN(DirectoryPage page, state_->context.noted(state_->context.meta.read_directory(inode, after_cookie, limit)));
+  for (Entry& entry : page.entries) entry.attributes = state_->learn(entry.attributes, asked);
+  return page;
+}
+
+Result<FilesystemSpace> Filesystem::statfs() {
+  TRY(state_->context.session->alive());
+  return state_->context.noted(state_->context.meta.statfs());
+}
+
+}  // namespace cairn

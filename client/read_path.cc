@@ -1,0 +1,330 @@
+#include "client/read_path.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <unordered_map>
+
+#include <fmt/format.h>
+
+#include "common/stripe/stripe_reader.h"
+
+namespace cairn {
+
+namespace {
+
+constexpr uint32_t kPageExtents = 1024;
+constexpr uint64_t kPageBytes = 256u << 20;     // asked for at once, at least: few extents cover much of a streamed file
+constexpr size_t kMaxExtentsOfInode = 16384;    // cached; more are forgotten before the next read
+constexpr uint32_t kSmallStripeBytes = 256 << 10;
+constexpr int kSnapshotAttempts = 1000;         // lost races against our own commits, each of which is progress
+
+StripeKey key_of(const Extent& extent) { return {extent.chunk, extent.place}; }
+
+// The part of the extent that lies in the stripe it begins in.
+Extent first_stripe(const Extent& extent) {
+  const uint64_t left = extent.shape.data_bytes() - extent.position;
+  return extent.part(extent.offset, extent.offset + std::min(extent.length, left));
+}
+
+bool worth_a_new_layout(Errc code) {
+  return code == Errc::corrupt || code == Errc::io || code == Errc::unavailable || code == Errc::timed_out || code == Errc::not_found ||
+         code == Errc::stale_epoch;
+}
+
+}  // namespace
+
+Result<ReadPath::Done> ReadPath::read(const std::shared_ptr<Inode>& inode, uint64_t offset, std::span<uint8_t> into) {
+  for (int attempt = 0;; ++attempt) {
+    ASSIGN(const Snapshot snapshot, take_snapshot(*inode, offset, into.size(), false));
+    const Status status = fill(*inode, snapshot, offset, into.first(snapshot.length));
+    if (status.ok()) return Done{snapshot.length, snapshot.advice};
+    if (attempt > 0 || !worth_a_new_layout(status.code())) {
+      return Error{Errc::io, fmt::format("reading inode {} at {}: {}", raw(inode->id), offset, status.error().what)};
+    }
+    // The chunk may have been folded, repaired or deleted since its layout was fetched.
+    ++context_.statistics.read_retries;
+    Lock lock(inode->mutex);
+    inode->file().layout.forget();
+  }
+}
+
+Status ReadPath::read_committed(Inode& inode, uint64_t from, std::span<uint8_t> out) {
+  ASSIGN(const Snapshot snapshot, take_snapshot(inode, from, out.size(), true));
+  return fill(inode, snapshot, from, out);
+}
+
+Result<ReadPath::Snapshot> ReadPath::take_snapshot(Inode& inode, uint64_t offset, uint64_t length, bool committed_only) {
+  bool first = true;
+  for (int attempt = 0; attempt < kSnapshotAttempts; ++attempt) {
+    if (!context_.session->trusted()) {
+      LayoutCache fresh;
+      ASSIGN(const Attributes attributes, fetch_fresh(inode, offset, offset + length, fresh));
+      Lock lock(inode.mutex);
+      FileState& file = inode.file();
+      if (file.changing || attributes.version < inode.attributes.version) continue;  // older than what we did meanwhile
+      inode.learn(attributes, false);
+      const uint64_t end = committed_only ? offset + length : std::clamp(inode.size(), offset, offset + length);
+      return build(inode, fresh, offset, end, committed_only);
+    }
+    Lock lock(inode.mutex);
+    FileState& file = inode.file();
+    if (first && file.layout.count() > kMaxExtentsOfInode) file.layout.forget();
+    first = false;
+    uint64_t unknown = offset;
+    if (inode.attributes_known) {
+      const uint64_t end = committed_only ? offset + length : std::clamp(inode.size(), offset, offset + length);
+      const uint64_t needed = std::min(end, std::max(offset, inode.attributes.size));
+      unknown = file.layout.known_until(offset);
+      if (unknown >= needed) {
+        const auto advice = committed_only ? SequentialDetector::Advice{}
+                                           : file.detector.on_read(offset, end - offset, inode.attributes.size,
+                                                                   std::max<uint64_t>(1 << 20, context_.blocks.limit() / 8));
+        Snapshot snapshot = build(inode, file.layout, offset, end, committed_only);
+        snapshot.advice = advice;
+        return snapshot;
+      }
+    }
+    lock.unlock();
+    TRY(fetch_page(inode, unknown, std::max(offset + length, unknown + 1)));
+  }
+  return Error{Errc::io, fmt::format("inode {}: its layout changes faster than it can be read", raw(inode.id))};
+}
+
+ReadPath::Snapshot ReadPath::build(Inode& inode, const LayoutCache& layout, uint64_t offset, uint64_t end, bool committed_only) {
+  Snapshot snapshot;
+  snapshot.length = end - offset;
+  const FileState& file = inode.file();
+  const uint64_t committed_size = inode.attributes.size;
+  // From the newest layer down: what is left uncovered is looked for in the next.
+  PieceMap buffered;
+  if (!committed_only) {
+    for (const auto& layer : file.flushing) {
+      for (const Piece& piece : layer->pieces.within(offset, end)) buffered.insert(piece);
+    }
+    for (const Piece& piece : file.dirty.pieces().within(offset, end)) buffered.insert(piece);
+  }
+  uint64_t at = offset;
+  for (const auto& [begin, piece] : buffered) {
+    add_committed(layout, committed_size, at, begin, snapshot);
+    snapshot.sources.push_back({begin, piece.length, piece, {}, nullptr});
+    at = piece.end();
+  }
+  add_committed(layout, committed_size, at, end, snapshot);
+  return snapshot;
+}
+
+void ReadPath::add_committed(const LayoutCache& layout, uint64_t committed_size, uint64_t from, uint64_t to, Snapshot& snapshot) {
+  const uint64_t until = std::min(to, std::max(from, committed_size));
+  const auto add_zeros = [&](uint64_t begin, uint64_t end) {
+    if (begin < end) snapshot.sources.push_back({begin, end - begin, {}, {}, nullptr});
+  };
+  uint64_t at = from;
+  if (layout.head() == LayoutCache::Head::inline_data) {
+    const uint64_t inline_end = std::min<uint64_t>(until, layout.inline_data()->size());
+    if (at < inline_end) {
+      snapshot.sources.push_back({at, inline_end - at, {}, {}, layout.inline_data()});
+      at = inline_end;
+    }
+  } else {
+    for (KnownExtent& known : layout.within(from, until)) {
+      add_zeros(at, known.extent.offset);
+      at = known.extent.end();
+      const uint64_t begin = known.extent.offset, length = known.extent.length;
+      snapshot.sources.push_back({begin, length, {}, std::move(known), nullptr});
+    }
+  }
+  add_zeros(at, to);
+}
+
+Result<Layout> ReadPath::ask(Inode& inode, uint64_t from, uint64_t to) {
+  ++context_.statistics.layout_fetches;
+  const uint64_t until = std::min<uint64_t>(std::max(to, from + kPageBytes), kMaxFileBytes);
+  ASSIGN(Layout page, context_.noted(context_.meta.layout(inode.id, from, until - from, kPageExtents)));
+  if (page.inline_data) return page;
+  if (page.covered_until <= from) {
+    return Error{Errc::invalid, fmt::format("the metaserver's layout of inode {} makes no progress at {}", raw(inode.id), from)};
+  }
+  // Behind the end there is nothing: a reader of a small file need not ask again.
+  if (page.covered_until >= page.attributes.size) page.covered_until = kMaxFileBytes;
+  return page;
+}
+
+Result<std::vector<KnownExtent>> ReadPath::known_extents(const Layout& page) {
+  std::unordered_map<ChunkId, std::shared_ptr<const ChunkInfo>> chunks;
+  for (const ChunkInfo& info : page.chunks) chunks[info.chunk] = context_.chunk_infos.intern(info);
+  std::vector<KnownExtent> extents;
+  extents.reserve(page.extents.size());
+  for (const Extent& extent : page.extents) {
+    const auto chunk = chunks.find(extent.chunk);
+    if (!valid(extent) || chunk == chunks.end() || chunk->second->code != extent.shape.code) {
+      return Error{Errc::invalid, fmt::format("the metaserver's layout names chunk {} wrongly", raw(extent.chunk))};
+    }
+    extents.push_back({extent, chunk->second});
+  }
+  return extents;
+}
+
+Result<bool> ReadPath::fetch_page(Inode& inode, uint64_t from, uint64_t to) {
+  const uint64_t asked_at = context_.changes_now();
+  const uint64_t epoch = context_.session->trust_epoch();
+  {
+    Lock lock(inode.mutex);
+    inode.changed.wait(lock, [&] { return !inode.file().changing; });
+  }
+  ASSIGN(Layout page, ask(inode, from, to));
+  ASSIGN(std::vector<KnownExtent> extents, known_extents(page));
+  Lock lock(inode.mutex);
+  FileState& file = inode.file();
+  if (file.changing || inode.changed_at > asked_at || page.attributes.version < inode.attributes.version) return false;
+  if (context_.session->trust_epoch() != epoch) return false;
+  // It may show a commit of ours whose answer is still under way: then other pages are older.
+  if (page.attributes.version > inode.attributes.version && !file.flushing.empty()) file.layout.forget();
+  inode.learn(page.attributes, true);
+  if (page.inline_data) {
+    file.layout.make_inline(std::move(*page.inline_data));
+  } else {
+    file.layout.add_page(from, page.covered_until, std::move(extents));
+  }
+  return true;
+}
+
+Result<Attributes> ReadPath::fetch_fresh(Inode& inode, uint64_t from, uint64_t to, LayoutCache& layout) {
+  for (int attempt = 0; attempt < kSnapshotAttempts; ++attempt) {
+    {
+      Lock lock(inode.mutex);
+      inode.changed.wait(lock, [&] { return !inode.file().changing; });
+    }
+    layout.forget();
+    std::optional<Attributes> seen;
+    for (uint64_t at = from;;) {
+      ASSIGN(Layout page, ask(inode, at, std::max(to, at + 1)));
+      ASSIGN(std::vector<KnownExtent> extents, known_extents(page));
+      if (seen && seen->version != page.attributes.version) break;  // changed between two pages
+      seen = page.attributes;
+      if (page.inline_data) {
+        layout.make_inline(std::move(*page.inline_data));
+        return *seen;
+      }
+      layout.add_page(at, page.covered_until, std::move(extents));
+      at = page.covered_until;
+      if (at >= to) return *seen;
+    }
+  }
+  return Error{Errc::io, fmt::format("inode {}: other mounts change it faster than it can be read", raw(inode.id))};
+}
+
+Status ReadPath::ensure_head(Inode& inode) {
+  for (int attempt = 0; attempt < kSnapshotAttempts; ++attempt) {
+    if (!context_.session->trusted()) {
+      LayoutCache fresh;
+      ASSIGN(const Attributes attributes, fetch_fresh(inode, 0, 1, fresh));
+      Lock lock(inode.mutex);
+      if (inode.file().changing || attributes.version < inode.attributes.version) continue;
+      inode.learn(attributes, false);
+      inode.file().layout = std::move(fresh);
+      return {};
+    }
+    {
+      Lock lock(inode.mutex);
+      if (inode.attributes_known && inode.file().layout.head() != LayoutCache::Head::unknown) return {};
+    }
+    TRY(fetch_page(inode, 0, 1));
+  }
+  return Error{Errc::io, fmt::format("inode {}: its layout changes faster than it can be read", raw(inode.id))};
+}
+
+void ReadPath::prefetch(Inode& inode, uint64_t from, uint64_t to) {
+  const Result<Snapshot> snapshot = take_snapshot(inode, from, to - from, true);
+  if (!snapshot.ok()) return;
+  for (const Source& source : snapshot->sources) {
+    if (source.extent.chunk == nullptr) continue;
+    for (KnownExtent rest = source.extent;;) {
+      const Extent stripe = first_stripe(rest.extent);
+      if (context_.blocks.claim(key_of(stripe))) (void)fetch_stripe({stripe, rest.chunk});
+      if (stripe.end() == rest.extent.end()) break;
+      rest.extent = rest.extent.part(stripe.end(), rest.extent.end());
+    }
+  }
+}
+
+Status ReadPath::fill(Inode& inode, const Snapshot& snapshot, uint64_t offset, std::span<uint8_t> into) {
+  for (const Source& source : snapshot.sources) {
+    const std::span<uint8_t> out = into.subspan(source.offset - offset, source.length);
+    if (source.piece.segment != nullptr) {
+      std::memcpy(out.data(), source.piece.data(), out.size());
+    } else if (source.extent.chunk != nullptr) {
+      TRY(fill_extent(inode, source.extent, snapshot.advice.sequential, out));
+    } else if (source.inline_data != nullptr) {
+      std::memcpy(out.data(), source.inline_data->data() + source.offset, out.size());
+    } else {
+      std::memset(out.data(), 0, out.size());
+    }
+  }
+  return {};
+}
+
+Status ReadPath::fill_extent(Inode& inode, const KnownExtent& known, bool sequential, std::span<uint8_t> out) {
+  const Extent& all = known.extent;
+  uint64_t direct_from = all.offset;  // [direct_from, at) is to be fetched straight into out
+  uint64_t at = all.offset;
+  const auto fetch_direct = [&]() -> Status {
+    if (direct_from == at) return {};
+    ++context_.statistics.direct_extents;
+    return fetch(*known.chunk, all.part(direct_from, at), out.subspan(direct_from - all.offset, at - direct_from));
+  };
+  while (at < all.end()) {
+    const Extent stripe = first_stripe(all.part(at, all.end()));
+    const StripeKey key = key_of(stripe);
+    std::shared_ptr<const CachedStripe> cached = context_.blocks.find(key, context_.clock.now() + context_.options.io_timeout);
+    if (cached != nullptr) {
+      ++context_.statistics.cached_stripe_hits;
+    } else {
+      const bool whole = stripe.length * 2 > stripe.shape.data_bytes();  // little is gained by fetching it all
+      const bool neighbours = stripe.shape.data_bytes() <= kSmallStripeBytes && context_.blocks.note_small_read(key, inode.id);
+      if (((sequential && !whole) || neighbours) && context_.blocks.claim(key)) cached = fetch_stripe({stripe, known.chunk});
+    }
+    if (cached == nullptr || stripe.position < cached->first ||
+        stripe.position + stripe.length > cached->first + cached->bytes.size()) {
+      at = stripe.end();
+      continue;
+    }
+    TRY(fetch_direct());
+    std::memcpy(out.data() + (stripe.offset - all.offset), cached->bytes.data() + (stripe.position - cached->first), stripe.length);
+    at = direct_from = stripe.end();
+  }
+  return fetch_direct();
+}
+
+std::shared_ptr<const CachedStripe> ReadPath::fetch_stripe(const KnownExtent& known) {
+  const Extent& stripe = known.extent;
+  const uint32_t first = std::countr_zero(stripe.shape.present);
+  const uint32_t cells = std::countr_one(stripe.shape.present >> first);
+  auto fetched = std::make_shared<CachedStripe>();
+  fetched->first = uint64_t{first} * stripe.shape.cell_bytes;
+  fetched->bytes = Buffer(size_t{cells} * stripe.shape.cell_bytes);
+  Extent whole = stripe;
+  whole.offset = 0;
+  whole.position = fetched->first;
+  whole.length = fetched->bytes.size();
+  if (const Status status = fetch(*known.chunk, whole, fetched->bytes.span()); !status.ok()) {
+    context_.blocks.abandon(key_of(stripe));
+    return nullptr;
+  }
+  ++context_.statistics.fetched_stripes;
+  context_.blocks.fulfil(key_of(stripe), fetched);
+  return fetched;
+}
+
+Status ReadPath::fetch(const ChunkInfo& chunk, const Extent& extent, std::span<uint8_t> out) {
+  ReadOptions options;
+  options.give_up_after = context_.options.io_timeout;
+  const ReadOutcome outcome = read_extent(context_.chunks, context_.clock, chunk, extent, out, options);
+  Statistics& statistics = context_.statistics;
+  statistics.decoded_stripes += outcome.decoded_stripes;
+  statistics.hedged_cells += outcome.hedged_cells;
+  statistics.read_troubles += outcome.troubles.size();
+  return outcome.status;
+}
+
+}  // namespace cairn

@@ -1,0 +1,75 @@
+// Reads: one snapshot of an inode's three layers, then the bytes, without any mutex, from immutable sources.
+//
+//   dirty > flushing (newest first) > committed extents or inline data > zeros        up to the file's size
+//
+// Bytes of extents come from cached stripes where there are any, otherwise only the needed blocks are fetched straight into the
+// caller's buffer. Any thread.
+// Not here: which stripes to fetch before they are asked for (read_ahead.h).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "client/client_context.h"
+
+namespace cairn {
+
+class ReadPath {
+ public:
+  explicit ReadPath(ClientContext& context) : context_(context) {}
+
+  struct Done {
+    size_t bytes = 0;
+    SequentialDetector::Advice advice;  // what to fetch ahead
+  };
+  Result<Done> read(const std::shared_ptr<Inode>& inode, uint64_t offset, std::span<uint8_t> into);
+
+  // Committed bytes [from, from + out.size()) whatever is buffered over them; zeros in holes and behind the end.
+  Status read_committed(Inode& inode, uint64_t from, std::span<uint8_t> out);
+  // Fetches the stripes of [from, to) into the cache. Errors are left to the read that will need the bytes.
+  void prefetch(Inode& inode, uint64_t from, uint64_t to);
+
+  // Makes sure that it is known whether the content is inline; afterwards, attributes are known too (as of now, if not trusted).
+  Status ensure_head(Inode& inode);
+
+ private:
+  // Where a part of the answer comes from.
+  struct Source {
+    uint64_t offset = 0;   // in the file
+    uint64_t length = 0;
+    Piece piece;                                      // buffered, if it has a segment
+    KnownExtent extent;                               // committed, if it has a chunk
+    std::shared_ptr<const std::string> inline_data;   // the file's; from offset on
+  };                                                  // none of them: zeros
+  struct Snapshot {
+    uint64_t length = 0;
+    std::vector<Source> sources;
+    SequentialDetector::Advice advice;
+  };
+  struct Committed {  // the committed layer, wherever it is kept
+    const LayoutCache* layout = nullptr;
+    uint64_t size = 0;
+  };
+
+  Result<Snapshot> take_snapshot(Inode& inode, uint64_t offset, uint64_t length, bool committed_only);
+  static Snapshot build(Inode& inode, const LayoutCache& layout, uint64_t offset, uint64_t end, bool committed_only);
+  static void add_committed(const LayoutCache& layout, uint64_t committed_size, uint64_t from, uint64_t to, Snapshot& snapshot);
+  // One page of the layout into the inode's cache. False: something changed meanwhile, look again.
+  Result<bool> fetch_page(Inode& inode, uint64_t from, uint64_t to);
+  // The layout of [from, to) at one version, for a mount that may not keep it.
+  Result<Attributes> fetch_fresh(Inode& inode, uint64_t from, uint64_t to, LayoutCache& layout);
+  Result<Layout> ask(Inode& inode, uint64_t from, uint64_t to);
+  Result<std::vector<KnownExtent>> known_extents(const Layout& page);
+
+  Status fill(Inode& inode, const Snapshot& snapshot, uint64_t offset, std::span<uint8_t> into);
+  Status fill_extent(Inode& inode, const KnownExtent& known, bool sequential, std::span<uint8_t> out);
+  // The whole stripe that the extent begins in, claimed before: cached afterwards, null if it could not be fetched.
+  std::shared_ptr<const CachedStripe> fetch_stripe(const KnownExtent& first);
+  Status fetch(const ChunkInfo& chunk, const Extent& extent, std::span<uint8_t> out);
+
+  ClientContext& context_;
+};
+
+}  // namespace cairn

@@ -1,0 +1,195 @@
+// The caches of stripes and names, the detector of sequential readers, and the session's clockwork.
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "client/block_cache.h"
+#include "client/name_cache.h"
+#include "client/sequential_detector.h"
+#include "client/session_core.h"
+#include "common/base/random.h"
+
+namespace cairn {
+namespace {
+
+std::shared_ptr<CachedStripe> stripe(size_t bytes) {
+  auto made = std::make_shared<CachedStripe>();
+  made->bytes = Buffer(bytes);
+  return made;
+}
+
+TEST(BlockCacheTest, AStripeIsFetchedOnceWhileOthersWait) {
+  BlockCache cache(1 << 20);
+  const StripeKey key{ChunkId{1}, 4096};
+  EXPECT_EQ(cache.find(key, {0}), nullptr);
+  EXPECT_TRUE(cache.claim(key));
+  EXPECT_FALSE(cache.claim(key));
+  std::shared_ptr<const CachedStripe> seen;
+  {
+    Thread waiter("waiter", [&] { seen = cache.find(key, Instant::never()); });
+    cache.fulfil(key, stripe(4096));
+  }
+  EXPECT_NE(seen, nullptr);
+  EXPECT_FALSE(cache.claim(key));
+}
+
+TEST(BlockCacheTest, AnAbandonedStripeIsAbsentAgain) {
+  BlockCache cache(1 << 20);
+  const StripeKey key{ChunkId{1}, 4096};
+  EXPECT_TRUE(cache.claim(key));
+  {
+    Thread waiter("waiter", [&] { EXPECT_EQ(cache.find(key, Instant::never()), nullptr); });
+    cache.abandon(key);
+  }
+  EXPECT_TRUE(cache.claim(key));
+}
+
+TEST(BlockCacheTest, BytesAreBoundedAndTheLeastRecentlyUsedGoFirst) {
+  BlockCache cache(10 * 4096);
+  for (uint64_t i = 0; i < 10; ++i) {
+    ASSERT_TRUE(cache.claim({ChunkId{1}, i}));
+    cache.fulfil({ChunkId{1}, i}, stripe(4096));
+  }
+  EXPECT_NE(cache.find({ChunkId{1}, 0}, {0}), nullptr);
+  ASSERT_TRUE(cache.claim({ChunkId{2}, 0}));
+  cache.fulfil({ChunkId{2}, 0}, stripe(4096));
+  EXPECT_LE(cache.cached_bytes(), 10u * 4096);
+  EXPECT_NE(cache.find({ChunkId{1}, 0}, {0}), nullptr);
+  EXPECT_EQ(cache.find({ChunkId{1}, 1}, {0}), nullptr);
+}
+
+TEST(BlockCacheTest, ASecondFileOfTheSameStripeIsNoticed) {
+  BlockCache cache(1 << 20);
+  const StripeKey key{ChunkId{1}, 4096};
+  EXPECT_FALSE(cache.note_small_read(key, InodeId{1}));
+  EXPECT_FALSE(cache.note_small_read(key, InodeId{1}));
+  EXPECT_TRUE(cache.note_small_read(key, InodeId{2}));
+}
+
+TEST(NameCacheTest, AnOlderAnswerIsNotStoredOverAChange) {
+  NameCache names(100);
+  const uint64_t ticket = names.ticket(InodeId{1}, "a");
+  names.change(InodeId{1}, "a", NameCache::Known{InodeId{7}, 3});
+  names.store(InodeId{1}, "a", {}, ticket);
+  ASSERT_TRUE(names.find(InodeId{1}, "a").has_value());
+  EXPECT_EQ(names.find(InodeId{1}, "a")->inode, InodeId{7});
+}
+
+TEST(NameCacheTest, ANewDirectoryIsKnownCompletelyUntilAnOutcomeIsUnknown) {
+  NameCache names(100);
+  EXPECT_FALSE(names.find(InodeId{9}, "x").has_value());
+  names.made_directory(InodeId{9});
+  ASSERT_TRUE(names.find(InodeId{9}, "x").has_value());
+  EXPECT_EQ(raw(names.find(InodeId{9}, "x")->inode), 0u);
+  names.change(InodeId{9}, "y", std::nullopt);
+  EXPECT_FALSE(names.find(InodeId{9}, "x").has_value());
+}
+
+// What the cache says is what is there, or nothing; and it stays within its bound.
+TEST(NameCacheTest, NeverContradictsTheDirectoriesOfAModel) {
+  for (uint64_t seed = 1; seed <= 200; ++seed) {
+    Random random(seed);
+    NameCache names(random.between(3, 40));
+    std::map<std::pair<uint64_t, std::string>, uint64_t> model;
+    uint64_t next = 100;
+    std::vector<uint64_t> directories{1};
+    for (int step = 0; step < 300; ++step) {
+      const uint64_t parent = directories[random.below(directories.size())];
+      const std::string name(1, static_cast<char>('a' + random.below(12)));
+      const auto there = model.find({parent, name});
+      switch (random.below(5)) {
+        case 0:
+          if (there != model.end()) break;
+          model[{parent, name}] = next;
+          names.change(InodeId{parent}, name, NameCache::Known{InodeId{next}, 1});
+          if (random.one_in(4)) {
+            directories.push_back(next);
+            names.made_directory(InodeId{next});
+          }
+          ++next;
+          break;
+        case 1:
+          if (there == model.end()) break;
+          names.change(InodeId{parent}, name, NameCache::Known{});
+          model.erase(there);
+          break;
+        case 2:
+          names.store(InodeId{parent}, name, there == model.end() ? NameCache::Known{} : NameCache::Known{InodeId{there->second}, 1},
+                      names.ticket(InodeId{parent}, name));
+          break;
+        default: {
+          const auto known = names.find(InodeId{parent}, name);
+          if (known) {
+            ASSERT_EQ(raw(known->inode), there == model.end() ? 0u : there->second) << "seed " << seed << " step " << step;
+          }
+          break;
+        }
+      }
+      ASSERT_LE(names.size(), 41u);
+    }
+  }
+}
+
+TEST(SequentialDetectorTest, AReaderFromFrontToBackIsFetchedFor) {
+  SequentialDetector detector;
+  const uint64_t size = 100 << 20;
+  uint64_t fetched_to = 0;
+  for (uint64_t at = 0; at < size; at += 128 << 10) {
+    const auto advice = detector.on_read(at, 128 << 10, size, 8 << 20);
+    EXPECT_EQ(advice.sequential, at > 0);
+    if (advice.fetch_from < advice.fetch_to) {
+      if (fetched_to != 0) {
+        EXPECT_EQ(advice.fetch_from, fetched_to);
+      }
+      fetched_to = advice.fetch_to;
+      EXPECT_LE(fetched_to, std::min(size, at + (128 << 10) + (8 << 20)));
+    }
+    if (at > 2 << 20) {
+      EXPECT_GE(fetched_to, std::min(size, at + (128 << 10) + (1 << 20)));
+    }
+  }
+  EXPECT_EQ(fetched_to, size);
+}
+
+TEST(SequentialDetectorTest, RandomReadsAreLeftAlone) {
+  SequentialDetector detector;
+  Random random(5);
+  int advised = 0;
+  for (int i = 0; i < 1000; ++i) {
+    const auto advice = detector.on_read(random.below(1 << 18) * 4096, 4096, 1 << 30, 8 << 20);
+    if (advice.fetch_from < advice.fetch_to) ++advised;
+  }
+  EXPECT_LT(advised, 20);
+}
+
+TEST(SequentialDetectorTest, FourReadersAtOnceAreToldApart) {
+  SequentialDetector detector;
+  int sequential = 0;
+  for (uint64_t step = 0; step < 20; ++step) {
+    for (uint64_t reader = 0; reader < 4; ++reader) {
+      if (detector.on_read((reader << 28) + (step << 17), 1 << 17, 2ull << 30, 8 << 20).sequential) ++sequential;
+    }
+  }
+  EXPECT_EQ(sequential, 4 * 19);
+}
+
+TEST(SessionCoreTest, TrustEndsBeforeTheTtlCountedFromTheQuestion) {
+  SessionCore core(20s, {0});
+  EXPECT_EQ(core.renew_at(), Instant{0} + 5s);
+  EXPECT_TRUE(core.trusted(Instant{0} + 17s));
+  EXPECT_FALSE(core.trusted(Instant{0} + 18s));
+  core.on_renewed(Instant{0} + 5s, 20s);
+  EXPECT_TRUE(core.trusted(Instant{0} + 20s));
+  EXPECT_EQ(core.renew_at(), Instant{0} + 10s);
+}
+
+TEST(SessionCoreTest, AFailedRenewalIsTriedAgainSoonAndDoesNotProlongTrust) {
+  SessionCore core(20s, {0});
+  const Instant until = core.trust_until();
+  core.on_renewal_failed(Instant{0} + 6s);
+  EXPECT_EQ(core.renew_at(), Instant{0} + 7s);
+  EXPECT_EQ(core.trust_until(), until);
+}
+
+}  // namespace
+}  // namespace cairn
