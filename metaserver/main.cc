@@ -43,6 +43,7 @@ void describe(CLI::App& app, Flags& flags) {
       "Example: cairn-metaserver --data /var/lib/cairn/meta --listen 10.0.0.1:4000 --http 4080");
   app.footer("--policy, --cell and --failure-domain count when the database is made. Later, set the xattr cairn.policy of a directory.");
   app.set_config("--config", "", "TOML file with the same names as the flags, like: data = \"/var/lib/cairn/meta\". Flags win.");
+  app.allow_config_extras(CLI::config_extras_mode::error);  // a misspelt name must not be a silent default
   app.set_version_flag("--version", kVersion);
   app.add_option("--data", flags.data, "Directory of the log and the store; a new database is made in an empty one")->required();
   app.add_option("--listen", flags.listen, "HOST:PORT where clients and chunkservers connect; port 0 takes a free one")->capture_default_str();
