@@ -6,11 +6,12 @@
 namespace cpp cairn.thrift
 include "types.thrift"
 
+// Fields hold these as i32: a number from outside that is none of them must stay a number until it has been checked.
 enum LeaseKind { read = 1, write = 2, exclusive = 3 }
 
 struct Lease {
   1: i64 inode           // 0: the whole tree
-  2: LeaseKind kind
+  2: i32 kind            // LeaseKind
   3: i64 generation      // ascending per inode; of this grant
 }
 
@@ -35,7 +36,7 @@ struct CloseSessionRequest { 1: types.Mutation mutation }
 enum EventType { recall = 1, revoked = 2, map_changed = 3 }
 struct Event {
   1: i64 sequence
-  2: EventType type
+  2: i32 type            // EventType
   3: optional Lease lease
 }
 struct EventsRequest {

@@ -8,7 +8,7 @@
 namespace cairn {
 namespace {
 
-using apache::thrift::protocol::TType;
+using apache::thrift::protocol::TProtocolException;
 
 constexpr size_t kFirstBytes = 1024;
 constexpr size_t kKeptBytes = 256u << 10;  // a larger buffer is given back before the next message
@@ -62,12 +62,47 @@ void MessageTransport::overrun() {
 MessageProtocol::MessageProtocol(std::shared_ptr<MessageTransport> transport)
     : TBinaryProtocolT<MessageTransport>(std::move(transport), 0, kMaxListElements, true, true) {}
 
-uint32_t MessageProtocol::readListBegin_virt(TType& element, uint32_t& size) {
-  const uint32_t n = TBinaryProtocolT<MessageTransport>::readListBegin(element, size);
+// The number of a type that lies so many bytes ahead.
+void MessageProtocol::check_next_type(uint32_t ahead) const {
+  if (trans_->peek(ahead) <= apache::thrift::protocol::T_LIST) return;
+  throw TProtocolException(TProtocolException::INVALID_DATA, "an unknown type of field");
+}
+
+uint32_t MessageProtocol::readMessageBegin_virt(std::string& name, MessageType& type, int32_t& sequence) {
+  const uint8_t number = trans_->peek(3);
+  if (number < apache::thrift::protocol::T_CALL || number > apache::thrift::protocol::T_ONEWAY) {
+    throw TProtocolException(TProtocolException::INVALID_DATA, "an unknown type of message");
+  }
+  return readMessageBegin(name, type, sequence);
+}
+
+uint32_t MessageProtocol::readFieldBegin_virt(std::string& name, Type& type, int16_t& id) {
+  check_next_type(0);
+  return readFieldBegin(name, type, id);
+}
+
+uint32_t MessageProtocol::readListBegin_virt(Type& element, uint32_t& size) {
+  check_next_type(0);
+  const uint32_t n = readListBegin(element, size);
   const bool is_struct = element == apache::thrift::protocol::T_STRUCT;
   const auto each = is_struct ? kMinStructBytes : static_cast<uint32_t>(getMinSerializedSize(element));
   trans_->check_unread(uint64_t{size} * std::max(each, 1u));
   return n;
+}
+
+uint32_t MessageProtocol::readSetBegin_virt(Type& element, uint32_t& size) {
+  check_next_type(0);
+  return readSetBegin(element, size);
+}
+
+uint32_t MessageProtocol::readMapBegin_virt(Type& key, Type& value, uint32_t& size) {
+  check_next_type(0);
+  check_next_type(1);
+  return readMapBegin(key, value, size);
+}
+
+uint32_t MessageProtocol::skip_virt(Type type) {
+  return apache::thrift::protocol::skip(static_cast<apache::thrift::protocol::TProtocol&>(*this), type);
 }
 
 bool is_call(std::span<const uint8_t> frame) { return starts_as(frame, apache::thrift::protocol::T_CALL); }

@@ -23,6 +23,10 @@ class MessageTransport : public apache::thrift::transport::TVirtualTransport<Mes
   // Incoming: the bytes must outlive their reading.
   void read_from(std::span<const uint8_t> frame) { in_ = frame; }
   size_t unread() const { return in_.size(); }
+  uint8_t peek(uint32_t ahead) const {
+    check_unread(uint64_t{ahead} + 1);
+    return in_[ahead];
+  }
 
   // Outgoing: starts a new message, forgetting the last.
   void start();
@@ -69,11 +73,23 @@ class MessageTransport : public apache::thrift::transport::TVirtualTransport<Mes
   size_t capacity_ = 0;
 };
 
-// The binary protocol, strict, with lists checked before their elements are allocated.
+// The binary protocol, strict: numbers of types are checked before they become Thrift's enums, and lists before their elements
+// are allocated.
 class MessageProtocol final : public apache::thrift::protocol::TBinaryProtocolT<MessageTransport> {
  public:
+  using Type = apache::thrift::protocol::TType;
+  using MessageType = apache::thrift::protocol::TMessageType;
   explicit MessageProtocol(std::shared_ptr<MessageTransport> transport);
-  uint32_t readListBegin_virt(apache::thrift::protocol::TType& element, uint32_t& size) override;
+
+  uint32_t readMessageBegin_virt(std::string& name, MessageType& type, int32_t& sequence) override;
+  uint32_t readFieldBegin_virt(std::string& name, Type& type, int16_t& id) override;
+  uint32_t readListBegin_virt(Type& element, uint32_t& size) override;
+  uint32_t readSetBegin_virt(Type& element, uint32_t& size) override;
+  uint32_t readMapBegin_virt(Type& key, Type& value, uint32_t& size) override;
+  uint32_t skip_virt(Type type) override;  // by way of the above
+
+ private:
+  void check_next_type(uint32_t ahead) const;
 };
 
 // Whether the frame starts as a call, or as the reply that says that the server could not handle the call at all.

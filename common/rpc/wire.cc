@@ -314,35 +314,33 @@ Result<StorageClass> from_wire(const thrift::StorageClass& storage_class) {
 thrift::Lease to_wire(const Lease& lease) {
   thrift::Lease wire;
   wire.inode = to_wire_id(lease.inode);
-  wire.kind = static_cast<thrift::LeaseKind::type>(lease.kind);
+  wire.kind = static_cast<int32_t>(lease.kind);
   wire.generation = static_cast<int64_t>(lease.generation);
   return wire;
 }
 
 Result<Lease> from_wire(const thrift::Lease& lease) {
-  const auto kind = static_cast<int>(lease.kind);
-  if (kind < static_cast<int>(LeaseKind::read) || kind > static_cast<int>(LeaseKind::exclusive)) {
-    return invalid(fmt::format("lease kind {}", kind));
+  if (lease.kind < static_cast<int32_t>(LeaseKind::read) || lease.kind > static_cast<int32_t>(LeaseKind::exclusive)) {
+    return invalid(fmt::format("lease kind {}", lease.kind));
   }
-  return Lease{from_wire_id<InodeId>(lease.inode), static_cast<LeaseKind>(kind), static_cast<uint64_t>(lease.generation)};
+  return Lease{from_wire_id<InodeId>(lease.inode), static_cast<LeaseKind>(lease.kind), static_cast<uint64_t>(lease.generation)};
 }
 
 thrift::Event to_wire(const Event& event) {
   thrift::Event wire;
   wire.sequence = static_cast<int64_t>(event.sequence);
-  wire.type = static_cast<thrift::EventType::type>(event.type);
+  wire.type = static_cast<int32_t>(event.type);
   if (event.lease) wire.__set_lease(to_wire(*event.lease));
   return wire;
 }
 
 Result<Event> from_wire(const thrift::Event& event) {
-  const auto type = static_cast<int>(event.type);
-  if (type < static_cast<int>(EventType::recall) || type > static_cast<int>(EventType::map_changed)) {
-    return invalid(fmt::format("event type {}", type));
+  if (event.type < static_cast<int32_t>(EventType::recall) || event.type > static_cast<int32_t>(EventType::map_changed)) {
+    return invalid(fmt::format("event type {}", event.type));
   }
   Event own;
   own.sequence = static_cast<uint64_t>(event.sequence);
-  own.type = static_cast<EventType>(type);
+  own.type = static_cast<EventType>(event.type);
   if (event.__isset.lease) {
     ASSIGN(own.lease, from_wire(event.lease));
   } else if (own.type != EventType::map_changed) {

@@ -250,7 +250,7 @@ TEST(WireTest, MalformedRequestsAreRefused) {
   expect_refused(to_wire(random.heartbeat()), [](auto& w) { w.uuid.clear(); });
   expect_refused(to_wire(random.heartbeat()), [](auto& w) { w.address.port = 70000; });
   expect_refused(to_wire(random.heartbeat()), [](auto& w) { w.rack = std::string(256, 'x'); }, Errc::too_big);
-  expect_refused(to_wire(random.lease()), [](auto& w) { w.kind = static_cast<thrift::LeaseKind::type>(4); });
+  expect_refused(to_wire(random.lease()), [](auto& w) { w.kind = 4; });
   expect_refused(to_wire(random.time()), [](auto& w) { w.nanoseconds = 1'000'000'000; });
   const ReadCall read{random.shard(), 0, 4096, 0, 4096};
   expect_refused(to_wire(read), [](auto& w) { w.cell_bytes = 4097; });
