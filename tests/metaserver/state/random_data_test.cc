@@ -188,20 +188,23 @@ class RandomDataTest : public testing::TestWithParam<uint64_t> {
   void janitor() {
     const int64_t due = machine.wall_ns - kSecond / 2;
     StripesPunched punched;
-    for (const auto& record : *queries::dead_stripes(*machine.view(), due, 5)) punched.stripes.push_back(record.stripe);
+    const auto stripes = *queries::dead_stripes(*machine.view(), due, 5);
+    for (const auto& record : stripes) punched.stripes.push_back(record.stripe);
     ASSERT_TRUE(machine.done({}, punched).ok());
     CondemnChunks condemn;
-    for (const auto& record : *queries::dead_chunks(*machine.view(), due, 3)) condemn.chunks.push_back(record.chunk);
+    const auto dead = *queries::dead_chunks(*machine.view(), due, 3);
+    for (const auto& record : dead) condemn.chunks.push_back(record.chunk);
     ASSERT_TRUE(machine.done({}, condemn).ok());
     ChunksRemoved removed;
-    if (below(2) == 0) {
-      for (const auto& info : *queries::condemned_chunks(*machine.view(), {}, 3)) removed.chunks.push_back(info.chunk);
-    }
+    const auto condemned = *queries::condemned_chunks(*machine.view(), {}, static_cast<uint32_t>(below(4)));
+    for (const auto& info : condemned) removed.chunks.push_back(info.chunk);
     ASSERT_TRUE(machine.done({}, removed).ok());
     SealsConfirmed confirmed;
-    for (const auto& info : *queries::pending_seals(*machine.view(), {}, 2)) confirmed.chunks.push_back(info.chunk);
+    const auto pending = *queries::pending_seals(*machine.view(), {}, 2);
+    for (const auto& info : pending) confirmed.chunks.push_back(info.chunk);
     ASSERT_TRUE(machine.done({}, confirmed).ok());
-    for (const InodeId map : *queries::maps_to_release(*machine.view(), 2)) ASSERT_TRUE(machine.done({}, ReleaseExtents{map, 7}).ok());
+    const auto maps = *queries::maps_to_release(*machine.view(), 2);
+    for (const InodeId map : maps) ASSERT_TRUE(machine.done({}, ReleaseExtents{map, 7}).ok());
   }
 
   void step() {
