@@ -12,11 +12,15 @@ struct Unit {
   std::string_view name;
   uint64_t factor;
 };
-constexpr std::array kSizeUnits{Unit{"T", uint64_t{1} << 40}, Unit{"G", uint64_t{1} << 30}, Unit{"M", uint64_t{1} << 20},
-                                Unit{"K", uint64_t{1} << 10}};
-constexpr std::array kTimeUnits{
-    Unit{"d", 86'400'000'000'000}, Unit{"h", 3'600'000'000'000}, Unit{"m", 60'000'000'000}, Unit{"s", 1'000'000'000},
-    Unit{"ms", 1'000'000},         Unit{"us", 1'000},            Unit{"ns", 1}};
+constexpr std::array kSizeUnits{Unit{"T", uint64_t{1} << 40}, Unit{"G", uint64_t{1} << 30},
+                                Unit{"M", uint64_t{1} << 20}, Unit{"K", uint64_t{1} << 10}};
+constexpr std::array kTimeUnits{Unit{"d", 86'400'000'000'000},
+                                Unit{"h", 3'600'000'000'000},
+                                Unit{"m", 60'000'000'000},
+                                Unit{"s", 1'000'000'000},
+                                Unit{"ms", 1'000'000},
+                                Unit{"us", 1'000},
+                                Unit{"ns", 1}};
 constexpr uint64_t kLongestDuration = uint64_t{100} * 365 * 86'400'000'000'000;
 
 // The digits at the front of text, which loses them. False if there are none or they do not fit.
@@ -51,10 +55,12 @@ Error invalid(fmt::format_string<Parts...> format, Parts&&... parts) {
 Result<uint64_t> parse_size(std::string_view text) {
   std::string_view unit = text;
   uint64_t number = 0;
-  if (!take_number(unit, number)) return invalid("size \"{}\": write a number and a unit, like 4096, 256K, 64M or 1G", text);
+  if (!take_number(unit, number))
+    return invalid("size \"{}\": write a number and a unit, like 4096, 256K, 64M or 1G", text);
   if (unit.ends_with("iB")) unit.remove_suffix(2);
   const uint64_t factor = unit.empty() ? 1 : factor_of(unit, kSizeUnits);
-  if (factor == 0) return invalid("size \"{}\": the unit is one of K, M, G, T (powers of 1024), or none for bytes", text);
+  if (factor == 0)
+    return invalid("size \"{}\": the unit is one of K, M, G, T (powers of 1024), or none for bytes", text);
   uint64_t bytes = 0;
   if (__builtin_mul_overflow(number, factor, &bytes)) return invalid("size \"{}\": larger than 64 bits can hold", text);
   return bytes;
@@ -70,7 +76,8 @@ std::string format_size(uint64_t bytes) {
 Result<Duration> parse_duration(std::string_view text) {
   std::string_view unit = text;
   uint64_t number = 0;
-  if (!take_number(unit, number)) return invalid("duration \"{}\": write a number and a unit, like 500ms, 10s, 10m or 2h", text);
+  if (!take_number(unit, number))
+    return invalid("duration \"{}\": write a number and a unit, like 500ms, 10s, 10m or 2h", text);
   if (unit.empty() && number == 0) return Duration{0};
   const uint64_t factor = factor_of(unit, kTimeUnits);
   if (factor == 0) return invalid("duration \"{}\": the unit is one of ns, us, ms, s, m, h, d", text);
@@ -113,11 +120,12 @@ Result<Code> parse_code(std::string_view text) {
   std::string_view rest = text;
   uint64_t k = 0;
   uint64_t m = 0;
-  const bool well_formed = take_prefix(rest, "ec(") && take_number(rest, k) && take_prefix(rest, ",") &&
-                           take_number(rest, m) && rest == ")";
+  const bool well_formed =
+      take_prefix(rest, "ec(") && take_number(rest, k) && take_prefix(rest, ",") && take_number(rest, m) && rest == ")";
   if (!well_formed) {
-    return invalid("policy \"{}\": write ec(k,m), like ec(4,2): k data shards, any m of k+m may be lost; ec(1,2) is three copies",
-                   text);
+    return invalid(
+        "policy \"{}\": write ec(k,m), like ec(4,2): k data shards, any m of k+m may be lost; ec(1,2) is three copies",
+        text);
   }
   if (k < 1 || k > kMaxDataShards) return invalid("policy \"{}\": k is from 1 to {}", text, kMaxDataShards);
   if (m > kMaxParityShards) return invalid("policy \"{}\": m is from 0 to {}", text, kMaxParityShards);

@@ -14,24 +14,33 @@ std::string describe(std::string_view operation, std::string_view object, int er
 
 Errc file_code(int error_number) {
   switch (error_number) {
-    case ENOENT: return Errc::not_found;
-    case EEXIST: return Errc::exists;
-    case ENOTEMPTY: return Errc::not_empty;
+    case ENOENT:
+      return Errc::not_found;
+    case EEXIST:
+      return Errc::exists;
+    case ENOTEMPTY:
+      return Errc::not_empty;
     case ENOSPC:
-    case EDQUOT: return Errc::no_space;
-    case EOPNOTSUPP: return Errc::not_supported;
-    default: return Errc::io;
+    case EDQUOT:
+      return Errc::no_space;
+    case EOPNOTSUPP:
+      return Errc::not_supported;
+    default:
+      return Errc::io;
   }
 }
 
 Errc socket_code(int error_number) {
   switch (error_number) {
-    case ETIMEDOUT: return Errc::timed_out;
+    case ETIMEDOUT:
+      return Errc::timed_out;
     case EMFILE:
     case ENFILE:
     case ENOMEM:
-    case ENOBUFS: return Errc::io;
-    default: return Errc::unavailable;
+    case ENOBUFS:
+      return Errc::io;
+    default:
+      return Errc::unavailable;
   }
 }
 

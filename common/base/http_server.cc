@@ -16,13 +16,20 @@ constexpr Duration kRequestTime = 2s;
 
 const char* reason_of(int status) {
   switch (status) {
-    case 200: return "OK";
-    case 400: return "Bad Request";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 431: return "Request Header Fields Too Large";
-    case 503: return "Service Unavailable";
-    default: return "Error";
+    case 200:
+      return "OK";
+    case 400:
+      return "Bad Request";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 431:
+      return "Request Header Fields Too Large";
+    case 503:
+      return "Service Unavailable";
+    default:
+      return "Error";
   }
 }
 
@@ -110,7 +117,8 @@ void HttpServer::answer(Stream& stream) {
     spdlog::debug("http: {}", head.error().what);
     return;
   }
-  const HttpReply reply = head.ok() ? answer_request(*head, pages_) : refuse(431, "The request is larger than 8 KiB.\n");
+  const HttpReply reply =
+      head.ok() ? answer_request(*head, pages_) : refuse(431, "The request is larger than 8 KiB.\n");
   std::string out = fmt::format("HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
                                 reply.status, reason_of(reply.status), reply.type, reply.body.size());
   out += reply.body;

@@ -29,8 +29,7 @@ Status set_up_logging(const std::string& program, const std::string& level) {
     spdlog::set_default_logger(std::move(logger));
     return {};
   }
-  return Error{Errc::invalid,
-               fmt::format("log level \"{}\" is none of trace, debug, info, warn, error, off", level)};
+  return Error{Errc::invalid, fmt::format("log level \"{}\" is none of trace, debug, info, warn, error, off", level)};
 }
 
 }  // namespace cairn

@@ -30,8 +30,9 @@ class RealFile : public File {
   Result<size_t> read_at(uint64_t offset, std::span<uint8_t> into) override {
     size_t done = 0;
     while (done < into.size()) {
-      const ssize_t n = uninterrupted(
-          [&] { return ::pread(fd_.get(), into.data() + done, into.size() - done, static_cast<off_t>(offset + done)); });
+      const ssize_t n = uninterrupted([&] {
+        return ::pread(fd_.get(), into.data() + done, into.size() - done, static_cast<off_t>(offset + done));
+      });
       if (n < 0) return failed("read");
       if (n == 0) break;
       done += static_cast<size_t>(n);
@@ -120,10 +121,14 @@ class RealFile : public File {
 
 int flags_of(OpenMode mode) {
   switch (mode) {
-    case OpenMode::read_only: return O_RDONLY | O_CLOEXEC;
-    case OpenMode::read_write: return O_RDWR | O_CLOEXEC;
-    case OpenMode::create: return O_RDWR | O_CREAT | O_CLOEXEC;
-    case OpenMode::create_new: return O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC;
+    case OpenMode::read_only:
+      return O_RDONLY | O_CLOEXEC;
+    case OpenMode::read_write:
+      return O_RDWR | O_CLOEXEC;
+    case OpenMode::create:
+      return O_RDWR | O_CREAT | O_CLOEXEC;
+    case OpenMode::create_new:
+      return O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC;
   }
   return O_RDONLY | O_CLOEXEC;
 }

@@ -1,10 +1,9 @@
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-
-#include <spdlog/spdlog.h>
 
 #include <csignal>
 #include <system_error>
@@ -78,8 +77,10 @@ class TcpListener : public Listener {
           }
           break;
         case EBADF:
-        case EINVAL: return Error{Errc::unavailable, "listener " + address_.text() + " is closed"};
-        default: break;  // the caller has gone before it was accepted: wait for the next
+        case EINVAL:
+          return Error{Errc::unavailable, "listener " + address_.text() + " is closed"};
+        default:
+          break;  // the caller has gone before it was accepted: wait for the next
       }
     }
   }

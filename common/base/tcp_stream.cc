@@ -152,9 +152,9 @@ class TcpStream : public Stream {
   bool ticking_ = false;  // of the reader: blocked receives return after kReceiveTick
 };
 
-// bbr, where it is the system's default, paces a megabyte of sendfile on a short way into small pieces: measured 1.7 GB/s and 0.6
-// CPU-s/GiB, against 7 GB/s and 0.14 with cubic. On long and lossy ways bbr is the better one, so it stays there.
-// A hint: where cubic is missing, nothing is lost but speed.
+// bbr, where it is the system's default, paces a megabyte of sendfile on a short way into small pieces: measured 1.7
+// GB/s and 0.6 CPU-s/GiB, against 7 GB/s and 0.14 with cubic. On long and lossy ways bbr is the better one, so it stays
+// there. A hint: where cubic is missing, nothing is lost but speed.
 void choose_congestion_control(int fd) {
   constexpr uint32_t kNearUs = 2000;  // round trip, from the handshake
   tcp_info info{};

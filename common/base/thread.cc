@@ -11,7 +11,8 @@ thread_local Scheduler* current_scheduler = nullptr;
 
 void Mutex::lock_in_simulation() {
   if (mutex_.try_lock()) return;
-  std::fprintf(stderr, "simulation: a Mutex was found locked: it is held across a wait (RPC, disk, CondVar, callback)\n");
+  std::fprintf(stderr,
+               "simulation: a Mutex was found locked: it is held across a wait (RPC, disk, CondVar, callback)\n");
   current_scheduler->describe_running(stderr);
   std::abort();
 }

@@ -10,7 +10,15 @@ namespace {
 
 std::string sample() {
   return ByteWriter()
-      .u8(1).u16(0x0203).u32(0x04050607).u64(0x08090a0b0c0d0e0f).i64(-2).boolean(true).string("cairn").raw("tail").take();
+      .u8(1)
+      .u16(0x0203)
+      .u32(0x04050607)
+      .u64(0x08090a0b0c0d0e0f)
+      .i64(-2)
+      .boolean(true)
+      .string("cairn")
+      .raw("tail")
+      .take();
 }
 
 // Reads what sample() wrote; true if all of it was there.

@@ -52,7 +52,8 @@ TEST_F(HttpServerTest, TroubleIs503WithItsReason) {
 
 TEST_F(HttpServerTest, WhatIsNotAGetOfAKnownPathIsRefused) {
   EXPECT_THAT(ask("POST /metrics HTTP/1.1\r\n\r\n"), StartsWith("HTTP/1.1 405"));
-  EXPECT_THAT(ask("GET /etc/passwd HTTP/1.1\r\n\r\n"), AllOf(StartsWith("HTTP/1.1 404"), HasSubstr("/healthz /metrics")));
+  EXPECT_THAT(ask("GET /etc/passwd HTTP/1.1\r\n\r\n"),
+              AllOf(StartsWith("HTTP/1.1 404"), HasSubstr("/healthz /metrics")));
   EXPECT_THAT(ask("nonsense\r\n\r\n"), StartsWith("HTTP/1.1 400"));
   EXPECT_THAT(ask("\r\n\r\n"), StartsWith("HTTP/1.1 400"));
 }

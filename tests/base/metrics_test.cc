@@ -27,7 +27,8 @@ TEST(MetricsTest, TheSameNameAndLabelsAreTheSameCounter) {
 
 TEST(MetricsTest, AScrapeMayAskWhatItselfUsesTheRegistry) {
   Metrics metrics;
-  metrics.gauge_from("asked", "Asked.", "", [&] { return static_cast<double>(metrics.counter("b_total", "B.").value()); });
+  metrics.gauge_from("asked", "Asked.", "",
+                     [&] { return static_cast<double>(metrics.counter("b_total", "B.").value()); });
   EXPECT_NE(metrics.text().find("asked 0\n"), std::string::npos);
 }
 

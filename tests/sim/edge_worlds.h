@@ -21,7 +21,7 @@ class EdgeWorld {
   virtual std::string root() const = 0;  // an empty directory for the test
   virtual Clock& clock() = 0;
   virtual Network& here() = 0;
-  virtual Network& there() = 0;            // another host, in the simulation
+  virtual Network& there() = 0;              // another host, in the simulation
   virtual Address listen_there() const = 0;  // any port
 };
 

@@ -38,12 +38,14 @@ struct BorrowedStack {
 };
 
 // What the sanitizers must be told; empty without them.
-void begin_switch([[maybe_unused]] void** fake_stack, [[maybe_unused]] const void* bottom, [[maybe_unused]] size_t size) {
+void begin_switch([[maybe_unused]] void** fake_stack, [[maybe_unused]] const void* bottom,
+                  [[maybe_unused]] size_t size) {
 #if defined(__SANITIZE_ADDRESS__)
   __sanitizer_start_switch_fiber(fake_stack, bottom, size);
 #endif
 }
-void end_switch([[maybe_unused]] void* fake_stack, [[maybe_unused]] const void** bottom, [[maybe_unused]] size_t* size) {
+void end_switch([[maybe_unused]] void* fake_stack, [[maybe_unused]] const void** bottom,
+                [[maybe_unused]] size_t* size) {
 #if defined(__SANITIZE_ADDRESS__)
   __sanitizer_finish_switch_fiber(fake_stack, bottom, size);
 #endif
@@ -58,7 +60,8 @@ void end_switch([[maybe_unused]] void* fake_stack, [[maybe_unused]] const void**
 }  // namespace
 
 FiberStack::FiberStack(size_t bytes) : mapped_bytes_(bytes + guard_bytes_) {
-  void* mapping = ::mmap(nullptr, mapped_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* mapping =
+      ::mmap(nullptr, mapped_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapping == MAP_FAILED || ::mprotect(mapping, guard_bytes_, PROT_NONE) != 0) {
     std::perror("simulation: stack for a fiber");
     std::abort();

@@ -1,5 +1,5 @@
-// The bytes of one simulated file: pages and holes. Pure; sim_disk.h keeps two of them for each file, what a reader sees
-// and what a power cut leaves.
+// The bytes of one simulated file: pages and holes. Pure; sim_disk.h keeps two of them for each file, what a reader
+// sees and what a power cut leaves.
 #pragma once
 
 #include <array>

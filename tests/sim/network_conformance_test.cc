@@ -22,7 +22,7 @@ class NetworkConformanceTest : public ::testing::TestWithParam<EdgeKind> {
 
   NetworkConformanceTest() : world_(GetParam().make()) {}
 
-  Instant soon() const { return world_->clock().now() + 20s; }  // for what should not take time
+  Instant soon() const { return world_->clock().now() + 20s; }      // for what should not take time
   Instant shortly() const { return world_->clock().now() + 20ms; }  // for what should time out
   std::unique_ptr<Listener> listen() {
     auto listener = world_->there().listen(world_->listen_there());
@@ -245,7 +245,8 @@ TEST_P(NetworkConformanceTest, OfSeveralStreamsTheReadableOneIsNamed) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Edges, NetworkConformanceTest,
-                         ::testing::Values(EdgeKind{"Real", make_real_world}, EdgeKind{"Simulated", make_simulated_world}),
+                         ::testing::Values(EdgeKind{"Real", make_real_world},
+                                           EdgeKind{"Simulated", make_simulated_world}),
                          [](const auto& one) { return one.param.name; });
 
 }  // namespace

@@ -38,7 +38,8 @@ void SimCluster::start(const std::string& name, Main main) {
   process.started = true;
   scheduler_.spawn_in(process.id, "main",
                       [this, id = process.id, main = process.main,
-                       given = SimMachine{machine_name, network_.host(machine_name), *machine.disk, *machine.clock, random_()}]() mutable {
+                       given = SimMachine{machine_name, network_.host(machine_name), *machine.disk, *machine.clock,
+                                          random_()}]() mutable {
                         main(given);
                         scheduler_.kill(id);  // the exit takes the other threads along
                       });

@@ -1,11 +1,11 @@
 // A cluster of simulated machines on one thread, from one seed: each has a name, a disk, a clock and processes.
 //
 //   SimCluster cluster(seed);
-//   cluster.start("meta", [](SimMachine& m) { serve(m.network, m.disk, m.clock); });   // main(): its return is the exit
-//   Status end = cluster.run([&] { ...; cluster.power_cut("meta"); cluster.restart("meta"); ... });
+//   cluster.start("meta", [](SimMachine& m) { serve(m.network, m.disk, m.clock); });   // main(): its return is the
+//   exit Status end = cluster.run([&] { ...; cluster.power_cut("meta"); cluster.restart("meta"); ... });
 //
-// A process is named MACHINE or MACHINE/PROCESS. Its main function builds everything from what the machine gives it, because
-// after a kill nothing of it exists any more. Put nothing into the captures but what lives outside the cluster.
+// A process is named MACHINE or MACHINE/PROCESS. Its main function builds everything from what the machine gives it,
+// because after a kill nothing of it exists any more. Put nothing into the captures but what lives outside the cluster.
 #pragma once
 
 #include <functional>
@@ -26,7 +26,7 @@ struct SimMachine {
   Network& network;
   Disk& disk;
   Clock& clock;
-  uint64_t seed;     // another at each start
+  uint64_t seed;  // another at each start
 };
 
 class SimCluster {
@@ -40,8 +40,9 @@ class SimCluster {
 
   // The machine is made at its first process. A process that runs already must be killed first.
   void start(const std::string& process, Main main);
-  void restart(const std::string& process);  // with the same main function; kills it first if it runs. Power comes back.
-  void kill(const std::string& process);     // kill -9: what was written and not synced stays in the machine's cache
+  void restart(
+      const std::string& process);        // with the same main function; kills it first if it runs. Power comes back.
+  void kill(const std::string& process);  // kill -9: what was written and not synced stays in the machine's cache
   // All processes of the machine die, what was not synced may be forgotten or torn, and it is silent until
   // one of its processes is started.
   void power_cut(const std::string& machine);

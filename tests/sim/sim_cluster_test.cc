@@ -18,7 +18,8 @@ Status send(Stream& stream, std::string_view text, Instant deadline) {
   return stream.write_all({&piece, 1}, deadline);
 }
 
-// Adds each byte that it receives to a file and answers with the count once it is synced: an acknowledgement that must hold.
+// Adds each byte that it receives to a file and answers with the count once it is synced: an acknowledgement that must
+// hold.
 void serve_counter(SimMachine& machine) {
   auto file = machine.disk.open("/count", OpenMode::create);
   ASSERT_TRUE(file.ok());

@@ -200,7 +200,8 @@ Result<std::vector<std::string>> SimDisk::list(const std::string& given) {
   if (!is_directory(path)) return no_such("list", path);
   std::vector<std::string> names;
   const auto add = [&](const std::string& name) {
-    if (name != path && name != "." && parent_of(name) == path) names.push_back(name.substr(name.find_last_of('/') + 1));
+    if (name != path && name != "." && parent_of(name) == path)
+      names.push_back(name.substr(name.find_last_of('/') + 1));
   };
   for (const auto& [name, node] : names_) add(name);
   for (const std::string& name : directories_) add(name);
@@ -224,7 +225,8 @@ void SimDisk::crash() {
   unsynced_names_.clear();
   open_.clear();
   names_ = durable_names_;
-  std::set<SimFileNode*> done;  // looked up only: a file may have two durable names, if only the arrival of a rename was kept
+  std::set<SimFileNode*>
+      done;  // looked up only: a file may have two durable names, if only the arrival of a rename was kept
   used_pages_ = 0;
   for (auto& [name, node] : names_) {
     if (!done.insert(node.get()).second) continue;

@@ -1,13 +1,14 @@
-// The disk of one simulated machine. It survives the death of processes (which closes their files); a power cut takes what
-// was not synced. Made before its scheduler's first run() and outlives it.
+// The disk of one simulated machine. It survives the death of processes (which closes their files); a power cut takes
+// what was not synced. Made before its scheduler's first run() and outlives it.
 //
 //   write, truncate, punch --> what readers see --sync_data--> what a power cut leaves
 //   create, rename, remove --> names that are seen --sync_directory--> names that a power cut leaves
 //
-// crash() decides for each write since the last sync whether it is kept, dropped or torn (each sector of 512 bytes on its own),
-// and for each unsynced name whether it is kept or undone; a rename is atomic. That is more than a journalling
-// filesystem may do, and all that the contract in disk.h allows. A sync covers what was written before it began. After
-// one that failed, the writes before it are clean but perhaps not durable: a later sync does not save them.
+// crash() decides for each write since the last sync whether it is kept, dropped or torn (each sector of 512 bytes on
+// its own), and for each unsynced name whether it is kept or undone; a rename is atomic. That is more than a
+// journalling filesystem may do, and all that the contract in disk.h allows. A sync covers what was written before it
+// began. After one that failed, the writes before it are clean but perhaps not durable: a later sync does not save
+// them.
 //
 // Calls take random virtual time when made by a fiber, and none outside. A write may be seen in part while it waits, as
 // on a real disk. Removing an empty directory is durable at once; renaming a directory is not_supported.
@@ -30,10 +31,10 @@ enum class DiskOperation { read, write, sync, open, any };
 
 struct DiskFault {
   DiskOperation operation = DiskOperation::any;
-  std::string path_part{};        // the paths that contain it; empty: all
+  std::string path_part{};  // the paths that contain it; empty: all
   Errc code = Errc::io;
-  uint64_t times = UINT64_MAX;    // how often, then it is over
-  uint64_t one_in = 1;            // 1: each time
+  uint64_t times = UINT64_MAX;  // how often, then it is over
+  uint64_t one_in = 1;          // 1: each time
 };
 
 struct SimFileNode;  // one file, under whichever names

@@ -183,19 +183,21 @@ TEST_F(SimDiskTest, AFlippedBitStaysFlipped) {
 
 TEST_F(SimDiskTest, AKilledProcessKeepsItsWritesAndLosesItsHandles) {
   const SimProcess process = scheduler_.new_process("writer");
-  ASSERT_TRUE(scheduler_.run([&] {
-    scheduler_.spawn_in(process, "main", [&] {
-      auto kept = open("/d/kept");
-      auto removed = open("/d/removed");
-      EXPECT_TRUE(write(*kept, 0, "in the cache").ok());
-      EXPECT_TRUE(write(*removed, 0, std::string(40960, 'x')).ok());
-      EXPECT_TRUE(disk_->remove("/d/removed").ok());
-      scheduler_.sleep(1h);
-    });
-    scheduler_.sleep(1s);
-    EXPECT_EQ(disk_->used_bytes(), 4096u * 11) << "removed, but open";
-    scheduler_.kill(process);
-  }).ok());
+  ASSERT_TRUE(scheduler_
+                  .run([&] {
+                    scheduler_.spawn_in(process, "main", [&] {
+                      auto kept = open("/d/kept");
+                      auto removed = open("/d/removed");
+                      EXPECT_TRUE(write(*kept, 0, "in the cache").ok());
+                      EXPECT_TRUE(write(*removed, 0, std::string(40960, 'x')).ok());
+                      EXPECT_TRUE(disk_->remove("/d/removed").ok());
+                      scheduler_.sleep(1h);
+                    });
+                    scheduler_.sleep(1s);
+                    EXPECT_EQ(disk_->used_bytes(), 4096u * 11) << "removed, but open";
+                    scheduler_.kill(process);
+                  })
+                  .ok());
   EXPECT_EQ(content("/d/kept"), "in the cache");
   EXPECT_EQ(disk_->used_bytes(), 4096u);
 }
@@ -207,17 +209,19 @@ TEST_F(SimDiskTest, AKillInTheMiddleOfAWriteLeavesAnyPartOfIt) {
     SimScheduler scheduler(seed);
     SimDisk disk(scheduler, seed);
     const SimProcess process = scheduler.new_process("writer");
-    ASSERT_TRUE(scheduler.run([&] {
-      scheduler.spawn_in(process, "main", [&] {
-        auto file = disk.open("/a", OpenMode::create);
-        (void)write(**file, 0, std::string(4000, 'x'));
-        scheduler.sleep(1h);
-      });
-      scheduler.sleep(500us);
-      scheduler.kill(process);
-      auto file = disk.open("/a", OpenMode::create);
-      sizes.insert(*(*file)->size());
-    }).ok());
+    ASSERT_TRUE(scheduler
+                    .run([&] {
+                      scheduler.spawn_in(process, "main", [&] {
+                        auto file = disk.open("/a", OpenMode::create);
+                        (void)write(**file, 0, std::string(4000, 'x'));
+                        scheduler.sleep(1h);
+                      });
+                      scheduler.sleep(500us);
+                      scheduler.kill(process);
+                      auto file = disk.open("/a", OpenMode::create);
+                      sizes.insert(*(*file)->size());
+                    })
+                    .ok());
   }
   EXPECT_THAT(sizes, Contains(0u));
   EXPECT_THAT(sizes, Contains(4000u));
@@ -229,24 +233,26 @@ TEST_F(SimDiskTest, ASyncCoversOnlyWhatWasWrittenBeforeIt) {
   for (uint64_t seed = 1; seed <= 80; ++seed) {
     SimScheduler scheduler(seed);
     SimDisk disk(scheduler, seed);
-    ASSERT_TRUE(scheduler.run([&] {
-      auto file = disk.open("/a", OpenMode::create);
-      EXPECT_TRUE(write(**file, 0, "oo").ok());
-      EXPECT_TRUE((*file)->sync_data().ok());
-      EXPECT_TRUE(disk.sync_directory("/").ok());
-      bool written = false;
-      Thread writer("writer", [&] {
-        EXPECT_TRUE(write(**file, 0, "nn").ok());
-        written = true;
-      });
-      EXPECT_TRUE((*file)->sync_data().ok());
-      writer.join();
-      disk.crash();
-      auto left = disk.open("/a", OpenMode::read_only);
-      char text[2];
-      EXPECT_EQ(*(*left)->read_at(0, {reinterpret_cast<uint8_t*>(text), 2}), 2u);
-      seen.insert(std::string(text, 2));
-    }).ok());
+    ASSERT_TRUE(scheduler
+                    .run([&] {
+                      auto file = disk.open("/a", OpenMode::create);
+                      EXPECT_TRUE(write(**file, 0, "oo").ok());
+                      EXPECT_TRUE((*file)->sync_data().ok());
+                      EXPECT_TRUE(disk.sync_directory("/").ok());
+                      bool written = false;
+                      Thread writer("writer", [&] {
+                        EXPECT_TRUE(write(**file, 0, "nn").ok());
+                        written = true;
+                      });
+                      EXPECT_TRUE((*file)->sync_data().ok());
+                      writer.join();
+                      disk.crash();
+                      auto left = disk.open("/a", OpenMode::read_only);
+                      char text[2];
+                      EXPECT_EQ(*(*left)->read_at(0, {reinterpret_cast<uint8_t*>(text), 2}), 2u);
+                      seen.insert(std::string(text, 2));
+                    })
+                    .ok());
   }
   EXPECT_THAT(seen, Contains("oo")) << "a write during a sync is not part of it";
   EXPECT_THAT(seen, Contains("nn"));

@@ -20,10 +20,14 @@ std::vector<uint8_t> gather(std::span<const iovec> pieces) {
 
 void FileChange::apply(FileImage& image) const {
   switch (kind) {
-    case Kind::write: return image.write(offset, bytes);
-    case Kind::truncate: return image.truncate(length);
-    case Kind::punch: return image.punch(offset, length);
-    case Kind::reserve: return image.reserve(offset, length);
+    case Kind::write:
+      return image.write(offset, bytes);
+    case Kind::truncate:
+      return image.truncate(length);
+    case Kind::punch:
+      return image.punch(offset, length);
+    case Kind::reserve:
+      return image.reserve(offset, length);
   }
 }
 
@@ -58,7 +62,11 @@ void SimFileNode::power_cut(Random& random) {
 }
 
 SimFile::SimFile(SimDisk& disk, std::shared_ptr<SimFileNode> node, std::string path, bool writable)
-    : disk_(disk), node_(std::move(node)), path_(std::move(path)), writable_(writable), boot_(disk.boots_),
+    : disk_(disk),
+      node_(std::move(node)),
+      path_(std::move(path)),
+      writable_(writable),
+      boot_(disk.boots_),
       process_(disk.scheduler_.current_process()) {
   disk_.opened(process_, node_);
 }
@@ -102,8 +110,9 @@ Status SimFile::write_at(uint64_t offset, std::span<const iovec> pieces) {
   const size_t first = edge > offset ? edge - offset : 0;
   const auto part = [&](size_t from, size_t to) {
     if (from == to) return Status{};
-    return change({.offset = offset + from, .bytes = {bytes.begin() + static_cast<ptrdiff_t>(from),
-                                                      bytes.begin() + static_cast<ptrdiff_t>(to)}});
+    return change(
+        {.offset = offset + from,
+         .bytes = {bytes.begin() + static_cast<ptrdiff_t>(from), bytes.begin() + static_cast<ptrdiff_t>(to)}});
   };
   TRY(part(0, first));
   TRY(begin(DiskOperation::write, true));

@@ -11,7 +11,7 @@ namespace cairn {
 struct FileChange {
   enum class Kind { write, truncate, punch, reserve } kind = Kind::write;
   uint64_t offset = 0;
-  uint64_t length = 0;         // of truncate: the new size
+  uint64_t length = 0;           // of truncate: the new size
   std::vector<uint8_t> bytes{};  // of write
   uint64_t sequence = 0;         // ascending over all changes of a disk
 

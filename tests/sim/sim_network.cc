@@ -75,9 +75,11 @@ class SimHostNetwork : public Network {
     Instant answered = scheduler.now() + network_.latency() + network_.latency();
     deadline = std::min(deadline, scheduler.now() + kConnectPatience);
     for (;;) {
-      const bool reachable = network_.flows(name_, host) && network_.flows(host, name_) && !network_.dark_.contains(host);
+      const bool reachable =
+          network_.flows(name_, host) && network_.flows(host, name_) && !network_.dark_.contains(host);
       if (reachable && scheduler.now() >= answered) break;
-      if (scheduler.now() >= deadline) return Error{Errc::timed_out, "connect to " + to.text() + ": the deadline passed"};
+      if (scheduler.now() >= deadline)
+        return Error{Errc::timed_out, "connect to " + to.text() + ": the deadline passed"};
       (void)scheduler.park(&network_.cuts_, std::min(deadline, reachable ? answered : Instant::never()));
     }
     const auto port = network_.ports_.find({host, to.port});
@@ -116,7 +118,8 @@ class SimHostNetwork : public Network {
     std::vector<SimStream*> waited;
     for (Stream* stream : streams) {
       waited.push_back(dynamic_cast<SimStream*>(stream));
-      if (waited.back() == nullptr) return Error{Errc::invalid, "wait_readable: " + stream->peer() + " is not simulated"};
+      if (waited.back() == nullptr)
+        return Error{Errc::invalid, "wait_readable: " + stream->peer() + " is not simulated"};
     }
     for (;;) {
       std::vector<size_t> ready;
@@ -126,7 +129,8 @@ class SimHostNetwork : public Network {
         until = std::min(until, waited[i]->next_arrival());
       }
       if (!ready.empty()) return ready[network_.random_.below(ready.size())];
-      if (scheduler.now() >= deadline) return Error{Errc::timed_out, "wait for any of several peers: the deadline passed"};
+      if (scheduler.now() >= deadline)
+        return Error{Errc::timed_out, "wait for any of several peers: the deadline passed"};
       for (SimStream* stream : waited) stream->wait_on(&waited);
       (void)scheduler.park(&waited, until);
       for (SimStream* stream : waited) stream->wait_on(nullptr);
@@ -204,7 +208,8 @@ void SimNetwork::isolate(const std::string& name) {
 
 void SimNetwork::break_streams(const std::string& a, const std::string& b) {
   for_each_link([&](SimLink& link) {
-    const bool meant = (link.ends[0].host == a && link.ends[1].host == b) || (link.ends[0].host == b && link.ends[1].host == a);
+    const bool meant =
+        (link.ends[0].host == a && link.ends[1].host == b) || (link.ends[0].host == b && link.ends[1].host == a);
     if (!meant) return;
     link.ends[0].reset = link.ends[1].reset = scheduler_.now();
     link.wake(scheduler_);

@@ -4,12 +4,13 @@
 //   Network& of_meta = network.host("meta");     what the processes of that machine are given
 //   of_client.connect({"meta", 4000}, deadline);
 //
-// Bytes arrive in order after a random time each, cut into random pieces; a stream holds a bounded number of bytes under way, so writers
-// wait for slow readers. A killed process has its streams ended: its peers see the end or a reset. A machine without power is silent:
-// its peers hear nothing until a reset after up to a minute. Between two hosts that are cut apart everything waits, new
-// connections too, until heal() or the deadline of the call.
+// Bytes arrive in order after a random time each, cut into random pieces; a stream holds a bounded number of bytes
+// under way, so writers wait for slow readers. A killed process has its streams ended: its peers see the end or a
+// reset. A machine without power is silent: its peers hear nothing until a reset after up to a minute. Between two
+// hosts that are cut apart everything waits, new connections too, until heal() or the deadline of the call.
 //
-// Not here: datagrams (nothing lost or repeated within a stream: that is TCP's work; a retry of a call is another stream).
+// Not here: datagrams (nothing lost or repeated within a stream: that is TCP's work; a retry of a call is another
+// stream).
 #pragma once
 
 #include <map>
@@ -49,7 +50,7 @@ class SimNetwork {
   void cut_one_way(const std::string& from, const std::string& to);
   void heal(const std::string& a, const std::string& b);
   void heal_all();
-  void isolate(const std::string& name);  // from all hosts known so far
+  void isolate(const std::string& name);                           // from all hosts known so far
   void break_streams(const std::string& a, const std::string& b);  // resets all between the two
   // Without power a host neither answers nor refuses. Its processes must be dead.
   void set_power(const std::string& name, bool on);

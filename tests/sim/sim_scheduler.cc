@@ -182,8 +182,8 @@ void SimScheduler::wake(const void* key, bool all) {
 
 void SimScheduler::describe_running(std::FILE* to) const {
   if (!inside_a_fiber()) return;
-  std::fprintf(to, "  in fiber %s of process %s at %.6f s\n", running_->name.c_str(), name_of(running_->process).c_str(),
-               static_cast<double>(now_.ns) * 1e-9);
+  std::fprintf(to, "  in fiber %s of process %s at %.6f s\n", running_->name.c_str(),
+               name_of(running_->process).c_str(), static_cast<double>(now_.ns) * 1e-9);
 }
 
 std::string SimScheduler::describe_waiting() const {

@@ -5,8 +5,9 @@
 //   scheduler.spawn_in(p, "main", [&] { ... });
 //   Status end = scheduler.run([&] { ... drive the test, kill p, wait ... });
 //
-// Among the fibers that can run, the seed picks one; it runs until it waits. Time stands still while anything can run and
-// then jumps to the next deadline. So a run is a function of its seed, and trace_hash() says whether two were the same.
+// Among the fibers that can run, the seed picks one; it runs until it waits. Time stands still while anything can run
+// and then jumps to the next deadline. So a run is a function of its seed, and trace_hash() says whether two were the
+// same.
 //
 // Not here: disks (sim_disk.h), networks (sim_network.h), machines made of them (sim_cluster.h).
 #pragma once
@@ -26,7 +27,7 @@
 
 namespace cairn {
 
-enum class SimProcess : uint32_t {};  // a simulated process; never reused
+enum class SimProcess : uint32_t {};          // a simulated process; never reused
 inline constexpr SimProcess kTestProcess{0};  // the test's own fibers; cannot be killed
 
 class SimScheduler : public Scheduler {
@@ -48,8 +49,8 @@ class SimScheduler : public Scheduler {
 
   SimProcess new_process(std::string name);
   uint64_t spawn_in(SimProcess process, std::string name, std::function<void()> body);
-  // As kill -9: none of its fibers runs again and no destructor on their stacks; what they had allocated stays. A fiber may kill
-  // its own process; then this does not return.
+  // As kill -9: none of its fibers runs again and no destructor on their stacks; what they had allocated stays. A fiber
+  // may kill its own process; then this does not return.
   void kill(SimProcess process);
   bool alive(SimProcess process) const;
   SimProcess current_process() const;  // the test's outside of fibers

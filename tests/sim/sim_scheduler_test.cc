@@ -54,10 +54,12 @@ TEST(SimSchedulerTest, TimeJumpsToTheNextDeadline) {
   SimClock clock(scheduler);
   std::vector<int> woken;
   const Instant start = clock.now();
-  ASSERT_TRUE(scheduler.run([&] {
-    Thread late("late", [&] { scheduler.sleep(10h), woken.push_back(2); });
-    Thread early("early", [&] { scheduler.sleep(1h), woken.push_back(1); });
-  }).ok());
+  ASSERT_TRUE(scheduler
+                  .run([&] {
+                    Thread late("late", [&] { scheduler.sleep(10h), woken.push_back(2); });
+                    Thread early("early", [&] { scheduler.sleep(1h), woken.push_back(1); });
+                  })
+                  .ok());
   EXPECT_THAT(woken, ElementsAre(1, 2));
   EXPECT_EQ(clock.now() - start, 10h);
   EXPECT_EQ(clock.wall_ns(), SimClock::kStartOfWallNs + clock.now().ns);
@@ -67,21 +69,23 @@ TEST(SimSchedulerTest, TimeJumpsToTheNextDeadline) {
 
 TEST(SimSchedulerTest, ACondVarTimesOutAndIsWoken) {
   SimScheduler scheduler(1);
-  ASSERT_TRUE(scheduler.run([&] {
-    Mutex mutex;
-    CondVar changed;
-    bool ready = false;
-    Thread notifier("notifier", [&] {
-      scheduler.sleep(5s);
-      Lock lock(mutex);
-      ready = true;
-      changed.notify_one();
-    });
-    Lock lock(mutex);
-    EXPECT_FALSE(changed.wait_until(lock, scheduler.now() + 1s, [&] { return ready; }));
-    EXPECT_TRUE(changed.wait_until(lock, scheduler.now() + 10s, [&] { return ready; }));
-    EXPECT_EQ(scheduler.now(), (Instant{1'000'000'000} + 5s));
-  }).ok());
+  ASSERT_TRUE(scheduler
+                  .run([&] {
+                    Mutex mutex;
+                    CondVar changed;
+                    bool ready = false;
+                    Thread notifier("notifier", [&] {
+                      scheduler.sleep(5s);
+                      Lock lock(mutex);
+                      ready = true;
+                      changed.notify_one();
+                    });
+                    Lock lock(mutex);
+                    EXPECT_FALSE(changed.wait_until(lock, scheduler.now() + 1s, [&] { return ready; }));
+                    EXPECT_TRUE(changed.wait_until(lock, scheduler.now() + 10s, [&] { return ready; }));
+                    EXPECT_EQ(scheduler.now(), (Instant{1'000'000'000} + 5s));
+                  })
+                  .ok());
 }
 
 TEST(SimSchedulerTest, AHangNamesWhoWaits) {
@@ -100,9 +104,18 @@ TEST(SimSchedulerTest, AHangNamesWhoWaits) {
 
 TEST(SimSchedulerTest, ALivelockReachesTheLimit) {
   SimScheduler scheduler(1, {.steps = 1000, .time = 1h});
-  EXPECT_THAT(scheduler.run([&] { for (;;) scheduler.yield(); }).error().what, HasSubstr("limit reached after 1000 steps"));
+  EXPECT_THAT(scheduler
+                  .run([&] {
+                    for (;;) scheduler.yield();
+                  })
+                  .error()
+                  .what,
+              HasSubstr("limit reached after 1000 steps"));
   SimScheduler slow(1, {.steps = 1'000'000, .time = 1h});
-  EXPECT_FALSE(slow.run([&] { for (;;) slow.sleep(1s); }).ok());
+  EXPECT_FALSE(slow.run([&] {
+                     for (;;) slow.sleep(1s);
+                   })
+                   .ok());
 }
 
 struct Witness {
@@ -117,18 +130,20 @@ TEST(SimSchedulerTest, AKilledProcessStopsWithoutDestructors) {
   int destroyed = 0, ticks = 0;
   SimProcess observed{};
   scheduler.on_death([&](SimProcess died) { observed = died; });
-  ASSERT_TRUE(scheduler.run([&] {
-    scheduler.spawn_in(process, "main", [&] {
-      Witness witness(destroyed);
-      Thread child("child", [&] {
-        Witness another(destroyed);
-        for (;;) scheduler.sleep(1s), ++ticks;
-      });
-    });
-    scheduler.sleep(3500ms);
-    scheduler.kill(process);
-    scheduler.sleep(10s);
-  }).ok());
+  ASSERT_TRUE(scheduler
+                  .run([&] {
+                    scheduler.spawn_in(process, "main", [&] {
+                      Witness witness(destroyed);
+                      Thread child("child", [&] {
+                        Witness another(destroyed);
+                        for (;;) scheduler.sleep(1s), ++ticks;
+                      });
+                    });
+                    scheduler.sleep(3500ms);
+                    scheduler.kill(process);
+                    scheduler.sleep(10s);
+                  })
+                  .ok());
   EXPECT_EQ(ticks, 3);
   EXPECT_EQ(destroyed, 0);
   EXPECT_EQ(observed, process);
@@ -139,12 +154,14 @@ TEST(SimSchedulerTest, AProcessMayKillItself) {
   SimScheduler scheduler(1);
   const SimProcess process = scheduler.new_process("suicide");
   bool survived = false;
-  ASSERT_TRUE(scheduler.run([&] {
-    scheduler.join(scheduler.spawn_in(process, "main", [&] {
-      scheduler.kill(scheduler.current_process());
-      survived = true;
-    }));
-  }).ok());
+  ASSERT_TRUE(scheduler
+                  .run([&] {
+                    scheduler.join(scheduler.spawn_in(process, "main", [&] {
+                      scheduler.kill(scheduler.current_process());
+                      survived = true;
+                    }));
+                  })
+                  .ok());
   EXPECT_FALSE(survived);
 }
 
@@ -152,7 +169,9 @@ TEST(SimSchedulerTest, WhatStillWaitsGoesOnInTheNextRun) {
   SimScheduler scheduler(1);
   int ticks = 0;
   const SimProcess process = scheduler.new_process("server");
-  scheduler.spawn_in(process, "ticker", [&] { for (;;) scheduler.sleep(1s), ++ticks; });
+  scheduler.spawn_in(process, "ticker", [&] {
+    for (;;) scheduler.sleep(1s), ++ticks;
+  });
   ASSERT_TRUE(scheduler.run([&] { scheduler.sleep(2500ms); }).ok());
   EXPECT_EQ(ticks, 2);
   ASSERT_TRUE(scheduler.run([&] { scheduler.sleep(2s); }).ok());
@@ -162,10 +181,12 @@ TEST(SimSchedulerTest, WhatStillWaitsGoesOnInTheNextRun) {
 TEST(SimSchedulerTest, ManyFibersFit) {
   SimScheduler scheduler(1);
   int done = 0;
-  ASSERT_TRUE(scheduler.run([&] {
-    std::vector<Thread> threads;
-    for (int i = 0; i < 2000; ++i) threads.emplace_back("t", [&] { scheduler.sleep(1s), ++done; });
-  }).ok());
+  ASSERT_TRUE(scheduler
+                  .run([&] {
+                    std::vector<Thread> threads;
+                    for (int i = 0; i < 2000; ++i) threads.emplace_back("t", [&] { scheduler.sleep(1s), ++done; });
+                  })
+                  .ok());
   EXPECT_EQ(done, 2000);
 }
 

@@ -53,7 +53,8 @@ Status SimStream::write(std::span<const uint8_t> bytes, Instant deadline) {
   while (!bytes.empty()) {
     TRY(usable("write to"));
     if (other().closed && arrives() && !network_.dark_.contains(other().host)) {
-      // The first write into the void succeeds; the answer to it is a reset. (Waited for, so that a loop of writes takes time.)
+      // The first write into the void succeeds; the answer to it is a reset. (Waited for, so that a loop of writes
+      // takes time.)
       own().reset = std::min(own().reset, scheduler.now() + network_.latency());
       scheduler.sleep_until(std::min(deadline, own().reset));
       return {};

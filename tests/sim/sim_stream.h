@@ -17,19 +17,19 @@ struct SimDirection {
     std::vector<uint8_t> bytes;
     size_t taken = 0;  // by the reader
   };
-  std::deque<Segment> segments;        // in order; arrivals do not decrease
-  size_t under_way = 0;                // bytes in segments that were not taken
-  Instant end = Instant::never();      // when the reader sees the end, behind all segments
-  const void* reader = nullptr;        // what the reader waits on, if it waits for several streams at once
-  char room = 0;                       // its address is what the writer waits on
+  std::deque<Segment> segments;    // in order; arrivals do not decrease
+  size_t under_way = 0;            // bytes in segments that were not taken
+  Instant end = Instant::never();  // when the reader sees the end, behind all segments
+  const void* reader = nullptr;    // what the reader waits on, if it waits for several streams at once
+  char room = 0;                   // its address is what the writer waits on
 };
 
 struct SimEnd {
   std::string host;
   SimProcess process{};
-  bool shut = false;                   // by its own side
-  bool closed = false;                 // the Stream is gone, or its process
-  Instant reset = Instant::never();    // from then on this end is broken
+  bool shut = false;                 // by its own side
+  bool closed = false;               // the Stream is gone, or its process
+  Instant reset = Instant::never();  // from then on this end is broken
 };
 
 // Side 0 connected, side 1 accepted. ways[s] carries what side s writes.
@@ -65,8 +65,8 @@ class SimStream : public Stream {
   SimEnd& other() const { return link_->ends[1 - side_]; }
   SimDirection& incoming() const { return link_->ways[1 - side_]; }
   SimDirection& outgoing() const { return link_->ways[side_]; }
-  bool arrives() const;                          // nothing cuts the way to here
-  Status usable(const char* operation) const;    // not shut here, not reset
+  bool arrives() const;                        // nothing cuts the way to here
+  Status usable(const char* operation) const;  // not shut here, not reset
   Status write(std::span<const uint8_t> bytes, Instant deadline);
   void end_outgoing();
 
