@@ -90,6 +90,10 @@ Status CommandLog::load(const std::string& name, bool last_file) {
   if (!scan.clean) {
     if (scan.malformed) return damage(segment.path, scan.good_bytes, scan.damage, kRestore);
     if (scan.later) return damage(segment.path, scan.good_bytes, fmt::format("{}, and a valid entry follows at offset {}", scan.damage, *scan.later), kRestore);
+    if (scan.next <= options_.acknowledged) {
+      return damage(segment.path, scan.good_bytes, fmt::format("{}, and the metadata store holds the changes up to {}, so it was acknowledged",
+                                                               scan.damage, raw(options_.acknowledged)), kRestore);
+    }
     if (!last_file) return damage(segment.path, scan.good_bytes, scan.damage + ", and a later segment follows", kRestore);
     cut_bytes_ = bytes.size() - scan.good_bytes;
     spdlog::warn("log segment {}: cuts off {} bytes at offset {}, the torn end of a write that was never acknowledged ({})", segment.path,

@@ -30,6 +30,7 @@ class CommandLog {
     std::string directory;                  // made if it is missing
     uint64_t segment_bytes = 16u << 20;     // a segment takes no more entries once it has this size
     uint64_t seed = 0;                      // of the segments' salts
+    LogIndex acknowledged{};                // of the last command that the store holds: a torn write is behind it
   };
 
   // Reads and checks every segment, cuts a torn tail off, and syncs what is left. corrupt: damage or a gap, see above.

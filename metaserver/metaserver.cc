@@ -114,7 +114,10 @@ Status Metaserver::start() {
   parts_ = std::make_unique<Parts>();
   Parts& parts = *parts_;
   Random random(options_.seed);
-  ASSIGN(parts.log, CommandLog::open(disk_, {options_.log_directory, options_.log_segment_bytes, random()}));
+  const auto applied = queries::applied(*store_.view());
+  if (!applied.ok() && applied.code() != Errc::not_found) return applied.error();
+  ASSIGN(parts.log, CommandLog::open(disk_, {options_.log_directory, options_.log_segment_bytes, random(),
+                                             applied.ok() ? applied->index : LogIndex{0}}));
   const Genesis for_new{Incarnation{random() | 1}, options_.default_class, clock_.wall_ns()};
   ASSIGN(parts.recovered, recover(*parts.log, store_, for_new));
   const Incarnation incarnation = parts.recovered.incarnation;

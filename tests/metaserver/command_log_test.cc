@@ -20,7 +20,7 @@ const std::string kFirstSegment = kDirectory + "/log-0000000000000001";
 class CommandLogTest : public testing::Test {
  protected:
   Result<std::unique_ptr<CommandLog>> open(uint64_t segment_bytes = 16u << 20) {
-    return CommandLog::open(disk_, {kDirectory, segment_bytes, 7});
+    return CommandLog::open(disk_, {kDirectory, segment_bytes, 7, {}});
   }
   std::unique_ptr<CommandLog> must_open(uint64_t segment_bytes = 16u << 20) {
     auto log = open(segment_bytes);
@@ -144,6 +144,22 @@ TEST_F(CommandLogTest, RefusesAFlippedBitBeforeTheLastEntryAndNamesFileAndOffset
       EXPECT_EQ(replayed_until(**log, 1), 4u);
     }
   }
+}
+
+TEST_F(CommandLogTest, ATornTailThatTheStoreHoldsWasAcknowledgedAndIsNotCut) {
+  {
+    auto log = new_log();
+    append(*log, 1, 2);
+    append(*log, 3, 2);
+  }
+  auto bytes = contents(kFirstSegment);
+  bytes.back() ^= 1;
+  write_file(kFirstSegment, bytes);
+  const auto log = CommandLog::open(disk_, {.directory = kDirectory, .acknowledged = LogIndex{3}});
+  ASSERT_FALSE(log.ok());
+  EXPECT_THAT(log.error().what, HasSubstr("acknowledged"));
+  EXPECT_EQ(contents(kFirstSegment), bytes) << "left as it is";
+  EXPECT_TRUE(CommandLog::open(disk_, {.directory = kDirectory, .acknowledged = LogIndex{2}}).ok());
 }
 
 TEST_F(CommandLogTest, RefusesDamageAtTheEndOfAnOlderSegment) {
