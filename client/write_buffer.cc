@@ -99,6 +99,7 @@ void DirtyLayer::write(const std::shared_ptr<BufferBudget>& budget, uint64_t off
     since_ = now;
     pure_stream_ = true;
     boundaries_.clear();
+    boundary_base_ = offset;
   } else if (!continues) {
     pure_stream_ = false;
   }
@@ -141,8 +142,10 @@ uint32_t DirtyLayer::next_capacity(uint64_t remaining) const {
 }
 
 void DirtyLayer::note_boundary(uint64_t end, Instant now) {
+  // In units from the run's start: the first end in a unit is kept, so one at a multiple of the unit is never lost.
   const size_t count = boundaries_.size();
-  if (count >= 2 && boundaries_[count - 2].end / kBoundaryUnit == end / kBoundaryUnit) {
+  const auto unit_of = [this](uint64_t offset) { return (offset - boundary_base_) / kBoundaryUnit; };
+  if (count >= 2 && unit_of(boundaries_[count - 2].end) == unit_of(end)) {
     boundaries_.back() = {end, now};
   } else {
     boundaries_.push_back({end, now});

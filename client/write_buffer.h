@@ -119,6 +119,7 @@ class DirtyLayer {
   uint64_t run_bytes_ = 0;          // of the run of continuing writes, flushed ones included
   bool pure_stream_ = true;
   std::vector<Boundary> boundaries_;  // ends of writes, ascending, at most two for each 64 KiB
+  uint64_t boundary_base_ = 0;        // where the run began
 };
 
 }  // namespace cairn

@@ -24,7 +24,7 @@ class Cluster {
     Code policy{4, 2};
     uint32_t cell_bytes = 256 << 10;
     Duration quarantine = 60s;
-    Duration session_ttl = 20s;
+    Duration session_ttl = 4s;  // how long a mount waits for one that crashed
   };
   Cluster() : Cluster(Options{}) {}
   explicit Cluster(Options options);

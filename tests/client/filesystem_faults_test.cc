@@ -23,7 +23,7 @@ class FilesystemFaultsTest : public testing::Test {
   }
   FilesystemOptions quick() {
     FilesystemOptions options;
-    options.io_timeout = 5s;
+    options.io_timeout = 10s;
     return options;
   }
   Cluster cluster_;

@@ -29,6 +29,7 @@ class RandomRun {
       files_.push_back({made.entry.attributes.inode, made.handle, {}});
     }
   }
+  void close() { must(mounted_->close()); }
   void step() {
     File& file = files_[random_.below(files_.size())];
     switch (random_.below(12)) {
@@ -133,13 +134,14 @@ void run(Cluster& cluster, uint64_t first_seed, uint64_t seeds, const Filesystem
     random.check_all();
     random.reopen();
     random.check_all();
+    random.close();
     if (testing::Test::HasFatalFailure()) return;
   }
 }
 
 TEST(FilesystemRandomTest, AgreesWithAModelWithTheDefaultClass) {
   Cluster cluster;
-  run(cluster, 1, 8, {});
+  run(cluster, 1, 12, {});
 }
 
 TEST(FilesystemRandomTest, AgreesWithAModelWithTinyCellsAndImpatientFlushes) {
@@ -148,7 +150,7 @@ TEST(FilesystemRandomTest, AgreesWithAModelWithTinyCellsAndImpatientFlushes) {
   options.flush_after = 2ms;
   options.dirty_bytes = 2 << 20;
   options.cache_bytes = 1 << 20;
-  run(cluster, 100, 8, options);
+  run(cluster, 100, 12, options);
 }
 
 }  // namespace
