@@ -1,6 +1,6 @@
 // What is true now, for administrators and statfs.
 //
-// Sums come from counters that commands keep. Redundancy needs one scan over the chunks' rows (about 0.1 s for 10^5 chunks); its
+// Sums come from counters that commands keep. Redundancy needs one scan over the chunks' rows (1.1 s for 10^5 chunks, with two cores busy with other work); its
 // result is kept for a second, but never over a change of any server's health: green is shown only where it is true.
 // Any thread; the mutex is not held during the scan, so two scans may run at once, of which one is kept.
 #pragma once
