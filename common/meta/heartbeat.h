@@ -17,7 +17,7 @@ struct Heartbeat {
   uint64_t total_bytes = 0, free_bytes = 0;
   Incarnation incarnation{};  // of the cluster it belongs to; 0 on its first start
   uint64_t shards = 0;
-  uint64_t bad_records = 0;   // found at its start-up check
+  uint64_t bad_records = 0;  // found at its start-up check
 };
 struct HeartbeatAnswer {
   ServerId server{};

@@ -1,8 +1,8 @@
 // The metaserver's housekeeping calls to a chunkserver, and what one tells of its shards (thrift/chunkserver.thrift).
 //
-// The server of a ShardRef that arrives at a chunkserver is whom the caller meant to ask. Where addresses have changed hands
-// that is another one, which must refuse with stale_boot before it looks at its shards, or an append would land in the wrong
-// place and a missing shard would be reported by who never had it. 0: the caller did not say.
+// The server of a ShardRef that arrives at a chunkserver is whom the caller meant to ask. Where addresses have changed
+// hands that is another one, which must refuse with stale_boot before it looks at its shards, or an append would land
+// in the wrong place and a missing shard would be reported by who never had it. 0: the caller did not say.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@ struct SealShard {
 struct PunchShard {
   ShardRef shard;
   uint64_t place = 0;
-  uint64_t length = 0;     // > 0
+  uint64_t length = 0;  // > 0
 };
 struct ListShards {
   Incarnation incarnation{};

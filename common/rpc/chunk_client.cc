@@ -46,11 +46,13 @@ std::unique_ptr<ShardCalls> ChunkClient::calls() { return std::make_unique<Shard
 uint32_t ChunkClient::reluctance(ServerId server) const { return state_->pool.reluctance(server); }
 
 Status ChunkClient::seal(const ShardRef& shard, uint64_t committed, Epoch fence, Instant deadline) {
-  return state_->call(shard.server, &Stub::send_seal, &Stub::recv_seal, to_wire(SealShard{shard, committed, fence}), deadline);
+  return state_->call(shard.server, &Stub::send_seal, &Stub::recv_seal, to_wire(SealShard{shard, committed, fence}),
+                      deadline);
 }
 
 Status ChunkClient::punch(const ShardRef& shard, uint64_t place, uint64_t length, Instant deadline) {
-  return state_->call(shard.server, &Stub::send_punch, &Stub::recv_punch, to_wire(PunchShard{shard, place, length}), deadline);
+  return state_->call(shard.server, &Stub::send_punch, &Stub::recv_punch, to_wire(PunchShard{shard, place, length}),
+                      deadline);
 }
 
 Status ChunkClient::remove(const ShardRef& shard, Instant deadline) {
@@ -67,7 +69,8 @@ Result<std::vector<ShardSummary>> ChunkClient::list_shards(ServerId server, Inca
     all.insert(all.end(), page.shards.begin(), page.shards.end());
     if (page.complete) break;
     if (page.shards.empty() || page.shards.back().chunk <= after) {
-      return Error{Errc::io, fmt::format("chunkserver {} lists no further shards, yet says that there are more", raw(server))};
+      return Error{Errc::io,
+                   fmt::format("chunkserver {} lists no further shards, yet says that there are more", raw(server))};
     }
     after = page.shards.back().chunk;
   }

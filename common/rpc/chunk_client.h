@@ -1,9 +1,9 @@
 // Calls to chunkservers, in our own types: the network's ShardTransport, and the metaserver's housekeeping calls.
 //
-// Connections are pooled per server; a gatherer borrows one for each server that it speaks to and returns it when all its answers
-// have come. Addresses come from the cluster map, which is fetched again when a server is unknown, refuses, or says that it is
-// another one (at most once a second for each server).
-// Any thread; a gatherer is for one. Gatherers must be gone before the client is.
+// Connections are pooled per server; a gatherer borrows one for each server that it speaks to and returns it when all
+// its answers have come. Addresses come from the cluster map, which is fetched again when a server is unknown, refuses,
+// or says that it is another one (at most once a second for each server). Any thread; a gatherer is for one. Gatherers
+// must be gone before the client is.
 #pragma once
 
 #include <functional>
@@ -24,7 +24,7 @@ class ChunkClient : public ShardTransport {
   ChunkClient(Network& network, Clock& clock, AddressLookup lookup);
   ~ChunkClient() override;
 
-  std::unique_ptr<ShardCalls> calls() override;  // shard_gatherer.h
+  std::unique_ptr<ShardCalls> calls() override;         // shard_gatherer.h
   uint32_t reluctance(ServerId server) const override;  // server_health.h
 
   // One attempt each, except that a pooled connection that proves dead is replaced once. Repeating them is harmless.
@@ -33,7 +33,8 @@ class ChunkClient : public ShardTransport {
   Status punch(const ShardRef& shard, uint64_t place, uint64_t length, Instant deadline);
   Status remove(const ShardRef& shard, Instant deadline);
   // Up to `limit` shards of chunks behind `after`, in order; the list is complete when fewer came.
-  Result<std::vector<ShardSummary>> list_shards(ServerId server, Incarnation incarnation, ChunkId after, uint32_t limit, Instant deadline);
+  Result<std::vector<ShardSummary>> list_shards(ServerId server, Incarnation incarnation, ChunkId after, uint32_t limit,
+                                                Instant deadline);
   Result<ChunkserverStatus> status(ServerId server, Instant deadline);
 
  private:

@@ -29,7 +29,8 @@ Result<std::optional<std::span<const uint8_t>>> FrameReader::frame() {
   if (end_ - begin_ < kFrameLengthBytes) return Frame();
   const uint32_t length = length_at(buffer_.get() + begin_);
   if (length == 0 || length > limits_.frame_bytes) {
-    return Error{Errc::invalid, fmt::format("{} sent a frame of {} bytes; at most {}", stream_.peer(), length, limits_.frame_bytes)};
+    return Error{Errc::invalid,
+                 fmt::format("{} sent a frame of {} bytes; at most {}", stream_.peer(), length, limits_.frame_bytes)};
   }
   if (end_ - begin_ < kFrameLengthBytes + size_t{length}) return Frame();
   const std::span<const uint8_t> found(buffer_.get() + begin_ + kFrameLengthBytes, length);
@@ -49,7 +50,8 @@ Status FrameReader::fill(Instant deadline) {
   const size_t room = wanted - (end_ - begin_);
   ASSIGN(const size_t n, stream_.read_some({buffer_.get() + end_, room}, deadline));
   if (n == 0) {
-    return Error{Errc::unavailable, "read from " + stream_.peer() + (have == 0 ? ": closed" : ": closed in the middle of a message")};
+    return Error{Errc::unavailable,
+                 "read from " + stream_.peer() + (have == 0 ? ": closed" : ": closed in the middle of a message")};
   }
   end_ += n;
   return {};

@@ -4,10 +4,10 @@
 //   read ahead            |<------- read_ahead_bytes ------->|
 //   then                                              read straight into its final place
 //
-// One read fetches a length, its frame and whatever follows, up to read_ahead_bytes. A longer frame is read exactly, into
-// memory that grows with what has arrived: a length that promises much costs its sender as much. A tail is copied from the
-// read-ahead as far as it is there, and the rest is read straight to where it belongs.
-// One reader of one stream, for one thread. Not here: what a frame says (message.h), writing (Stream::write_all of Message::frame()).
+// One read fetches a length, its frame and whatever follows, up to read_ahead_bytes. A longer frame is read exactly,
+// into memory that grows with what has arrived: a length that promises much costs its sender as much. A tail is copied
+// from the read-ahead as far as it is there, and the rest is read straight to where it belongs. One reader of one
+// stream, for one thread. Not here: what a frame says (message.h), writing (Stream::write_all of Message::frame()).
 #pragma once
 
 #include <cstdint>
@@ -29,8 +29,8 @@ class FrameReader {
   };
   FrameReader(Stream& stream, Limits limits);
 
-  // The next frame, if all of it is here; it stays valid until fill(). The tail, if any, must be taken before the next frame.
-  // invalid if its length is 0 or beyond the limit: the stream is then unusable.
+  // The next frame, if all of it is here; it stays valid until fill(). The tail, if any, must be taken before the next
+  // frame. invalid if its length is 0 or beyond the limit: the stream is then unusable.
   Result<std::optional<std::span<const uint8_t>>> frame();
   // Reads once, waiting for at least one byte. unavailable also when the peer has closed.
   Status fill(Instant deadline);
@@ -52,7 +52,7 @@ class FrameReader {
   const Limits limits_;
   std::unique_ptr<uint8_t[]> buffer_;
   size_t capacity_ = 0;
-  size_t begin_ = 0;   // [begin_, end_) has arrived and was not taken
+  size_t begin_ = 0;  // [begin_, end_) has arrived and was not taken
   size_t end_ = 0;
 };
 

@@ -13,8 +13,9 @@ using apache::thrift::protocol::TProtocolException;
 constexpr size_t kFirstBytes = 1024;
 constexpr size_t kKeptBytes = 256u << 10;  // a larger buffer is given back before the next message
 
-// The smallest struct that stands in a list of our contracts, an event without lease, has 19 bytes; Thrift itself counts
-// structs as nothing, so that a few bytes could ask for two thousand million of them. tests/rpc/message_test.cc watches it.
+// The smallest struct that stands in a list of our contracts, an event without lease, has 19 bytes; Thrift itself
+// counts structs as nothing, so that a few bytes could ask for two thousand million of them. tests/rpc/message_test.cc
+// watches it.
 constexpr uint32_t kMinStructBytes = 16;
 
 // No list of our contracts is longer: callers ask page by page. Generated code makes room for a whole list at once, and

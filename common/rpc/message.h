@@ -1,9 +1,9 @@
 // A Thrift message in memory: what generated code reads from and writes to. It never touches a socket.
 //
-// Thrift's own framed transport counts what was read over its whole life and drops the connection after 100 MB. Here each
-// message is its own span, and what may be allocated for it is bounded by that span: strings and the elements of lists must
-// be there before memory is taken for them.
-// One per connection, reused for each message; for one thread. Not here: the way to the peer (frame.h).
+// Thrift's own framed transport counts what was read over its whole life and drops the connection after 100 MB. Here
+// each message is its own span, and what may be allocated for it is bounded by that span: strings and the elements of
+// lists must be there before memory is taken for them. One per connection, reused for each message; for one thread. Not
+// here: the way to the peer (frame.h).
 #pragma once
 
 #include <thrift/protocol/TBinaryProtocol.h>
@@ -52,7 +52,8 @@ class MessageTransport : public apache::thrift::transport::TVirtualTransport<Mes
     in_ = in_.subspan(length);
   }
   void write(const uint8_t* bytes, uint32_t length) {
-    if (size_ + length > capacity_) [[unlikely]] grow(length);
+    if (size_ + length > capacity_) [[unlikely]]
+      grow(length);
     std::memcpy(out_.get() + size_, bytes, length);
     size_ += length;
   }
@@ -60,7 +61,8 @@ class MessageTransport : public apache::thrift::transport::TVirtualTransport<Mes
   // Called by the protocol on this class, hence instead of the counting one of the base.
   void checkReadBytesAvailable(int64_t bytes) { check_unread(static_cast<uint64_t>(bytes)); }
   void check_unread(uint64_t bytes) const {
-    if (bytes > in_.size()) [[unlikely]] overrun();
+    if (bytes > in_.size()) [[unlikely]]
+      overrun();
   }
 
  private:
@@ -73,8 +75,8 @@ class MessageTransport : public apache::thrift::transport::TVirtualTransport<Mes
   size_t capacity_ = 0;
 };
 
-// The binary protocol, strict: numbers of types are checked before they become Thrift's enums, and lists before their elements
-// are allocated.
+// The binary protocol, strict: numbers of types are checked before they become Thrift's enums, and lists before their
+// elements are allocated.
 class MessageProtocol final : public apache::thrift::protocol::TBinaryProtocolT<MessageTransport> {
  public:
   using Type = apache::thrift::protocol::TType;

@@ -27,14 +27,16 @@ struct Method {
   void (Stub::*put)(const Request&);
   void (Stub::*get)(Reply&);
 };
-#define CAIRN_METHOD(name) Method{#name, &Stub::send_##name, &Stub::recv_##name}
+#define CAIRN_METHOD(name) \
+  Method { #name, &Stub::send_##name, &Stub::recv_##name }
 
 }  // namespace
 
 struct MetaClient::State {
   using Connection = RpcConnection<Stub>;
 
-  State(Network& n, Clock& c, Address address, Options o) : network(n), clock(c), metaserver(std::move(address)), options(o) {}
+  State(Network& n, Clock& c, Address address, Options o)
+      : network(n), clock(c), metaserver(std::move(address)), options(o) {}
 
   // A connection during one call. Dropped with this object unless it was kept.
   class Borrowed {
@@ -95,8 +97,8 @@ struct MetaClient::State {
         last = reply.error();
       }
       if (clock.now() + duration >= deadline) {
-        return Error{Errc::timed_out, fmt::format("{} at {} had no answer within {} ms; last: {}", method.name, metaserver.text(),
-                                                  options.call_timeout / 1ms, last.what)};
+        return Error{Errc::timed_out, fmt::format("{} at {} had no answer within {} ms; last: {}", method.name,
+                                                  metaserver.text(), options.call_timeout / 1ms, last.what)};
       }
       if (!pause(duration)) return Error{Errc::unavailable, fmt::format("{}: this client is shut down", method.name)};
     }
@@ -158,11 +160,11 @@ struct MetaClient::State {
   std::atomic<uint64_t> session = 0;
 
   Mutex mutex;
-  CondVar closing;                                 // closed became true
-  std::vector<std::unique_ptr<Connection>> idle;   // guarded by mutex; the last one was used last
-  std::vector<Stream*> busy;                       // guarded by mutex; of the borrowed connections, for shut_down()
-  RequestIds requests;                             // guarded by mutex
-  bool closed = false;                             // guarded by mutex
+  CondVar closing;                                // closed became true
+  std::vector<std::unique_ptr<Connection>> idle;  // guarded by mutex; the last one was used last
+  std::vector<Stream*> busy;                      // guarded by mutex; of the borrowed connections, for shut_down()
+  RequestIds requests;                            // guarded by mutex
+  bool closed = false;                            // guarded by mutex
 };
 
 // fresh: the pool has just proved dead, so all of it goes.
@@ -228,14 +230,16 @@ SessionId MetaClient::session() const { return SessionId{state_->session.load()}
 // ---- sessions ------------------------------------------------------------------------------------------------------
 
 Result<SessionGrant> MetaClient::open_session(const SessionRequest& request) {
-  ASSIGN(const SessionGrant grant, state_->call(CAIRN_METHOD(open_session), to_wire(request), state_->options.call_timeout));
+  ASSIGN(const SessionGrant grant,
+         state_->call(CAIRN_METHOD(open_session), to_wire(request), state_->options.call_timeout));
   state_->session.store(raw(grant.session));
   return grant;
 }
 
 Result<Duration> MetaClient::renew_session() {
   const auto request = state_->looking<thrift::RenewRequest>();
-  ASSIGN(const RenewedSession renewed, state_->call_once(CAIRN_METHOD(renew_session), request, state_->options.attempt_timeout));
+  ASSIGN(const RenewedSession renewed,
+         state_->call_once(CAIRN_METHOD(renew_session), request, state_->options.attempt_timeout));
   return renewed.ttl;
 }
 
@@ -340,7 +344,9 @@ Result<HeartbeatAnswer> MetaClient::heartbeat(const HeartbeatInfo& info) {
 
 // ---- calls that change something -----------------------------------------------------------------------------------
 
-Result<Entry> MetaClient::make_node(const MakeNode& request) { return state_->mutate(CAIRN_METHOD(make_node), request); }
+Result<Entry> MetaClient::make_node(const MakeNode& request) {
+  return state_->mutate(CAIRN_METHOD(make_node), request);
+}
 Result<Entry> MetaClient::link(const LinkNode& request) { return state_->mutate(CAIRN_METHOD(link), request); }
 Result<Removed> MetaClient::remove(const RemoveName& request) { return state_->mutate(CAIRN_METHOD(remove), request); }
 Result<Renamed> MetaClient::rename(const Rename& request) { return state_->mutate(CAIRN_METHOD(rename), request); }
@@ -348,8 +354,12 @@ Result<Attributes> MetaClient::set_attributes(const SetAttributes& request) {
   return state_->mutate(CAIRN_METHOD(set_attributes), request);
 }
 Status MetaClient::set_xattr(const SetXattr& request) { return state_->mutate(CAIRN_METHOD(set_xattr), request); }
-Status MetaClient::remove_xattr(const RemoveXattr& request) { return state_->mutate(CAIRN_METHOD(remove_xattr), request); }
-Result<Attributes> MetaClient::trim_range(const TrimRange& request) { return state_->mutate(CAIRN_METHOD(trim_range), request); }
+Status MetaClient::remove_xattr(const RemoveXattr& request) {
+  return state_->mutate(CAIRN_METHOD(remove_xattr), request);
+}
+Result<Attributes> MetaClient::trim_range(const TrimRange& request) {
+  return state_->mutate(CAIRN_METHOD(trim_range), request);
+}
 Status MetaClient::forget_orphans(const ForgetOrphans& request) {
   return state_->mutate(CAIRN_METHOD(forget_orphans), request);
 }

@@ -2,8 +2,9 @@
 //
 // Every call is repeated (with the same request id, where it changes something) through broken connections and a
 // restarting metaserver until it is answered or its deadline passes; so `timed_out` means: it may have happened.
-// Repetitions wait 20 ms, then twice as long each time, up to 1 s. An answer that says unavailable or timed_out is repeated too.
-// Errors: those of the metaserver as they are; timed_out; unavailable after shut_down(); io for an answer that is none.
+// Repetitions wait 20 ms, then twice as long each time, up to 1 s. An answer that says unavailable or timed_out is
+// repeated too. Errors: those of the metaserver as they are; timed_out; unavailable after shut_down(); io for an answer
+// that is none.
 #pragma once
 
 #include <atomic>
@@ -30,15 +31,16 @@ class MetaClient {
     uint32_t idle_connections = 64;  // kept for later calls
   };
   MetaClient(Network& network, Clock& clock, Address metaserver, Options options);
-  MetaClient(Network& network, Clock& clock, Address metaserver) : MetaClient(network, clock, std::move(metaserver), Options{}) {}
+  MetaClient(Network& network, Clock& clock, Address metaserver)
+      : MetaClient(network, clock, std::move(metaserver), Options{}) {}
   ~MetaClient();
-  // Ends all calls, those under way and later ones, with unavailable. From any thread: for a mount that goes away. No call may
-  // be under way in the destructor.
+  // Ends all calls, those under way and later ones, with unavailable. From any thread: for a mount that goes away. No
+  // call may be under way in the destructor.
   void shut_down();
 
-  // The session in whose name all later calls are made. Before the first mutating call; again after the session was lost.
-  // Repeated with the same nonce, so one call opens one session. May take as long as call_timeout: another mount's leases
-  // are recalled first.
+  // The session in whose name all later calls are made. Before the first mutating call; again after the session was
+  // lost. Repeated with the same nonce, so one call opens one session. May take as long as call_timeout: another
+  // mount's leases are recalled first.
   Result<SessionGrant> open_session(const SessionRequest& request);
   Result<Duration> renew_session();  // one attempt, no repetitions; returns the TTL
   Status close_session();

@@ -1,8 +1,7 @@
 // Request ids of one session, and which of them are not yet answered.
 //
-// Each mutating request says the lowest unanswered one, and the metaserver forgets the outcomes below it. An id whose caller
-// gave up counts as answered: nobody will repeat it.
-// Not thread-safe: its owner's mutex guards it.
+// Each mutating request says the lowest unanswered one, and the metaserver forgets the outcomes below it. An id whose
+// caller gave up counts as answered: nobody will repeat it. Not thread-safe: its owner's mutex guards it.
 #pragma once
 
 #include <algorithm>

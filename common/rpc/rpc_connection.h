@@ -56,7 +56,8 @@ class RpcConnection {
       return {};
     } catch (const TApplicationException& failure) {
       const bool unknown = failure.getType() == TApplicationException::UNKNOWN_METHOD;
-      return Error{unknown ? Errc::not_supported : Errc::io, fmt::format("{} answered: {}", stream_->peer(), failure.what())};
+      return Error{unknown ? Errc::not_supported : Errc::io,
+                   fmt::format("{} answered: {}", stream_->peer(), failure.what())};
     } catch (const std::exception& failure) {
       return Error{Errc::io, fmt::format("a malformed reply of {}: {}", stream_->peer(), failure.what())};
     }

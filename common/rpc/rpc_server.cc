@@ -32,11 +32,11 @@ struct RpcServer::State {
   std::atomic<bool> stopping = false;
 
   mutable Mutex mutex;
-  CondVar changed;                                         // a connection ended, or stopping
-  std::map<uint64_t, std::unique_ptr<Connection>> live;    // guarded by mutex
-  std::vector<std::unique_ptr<Connection>> ended;          // guarded by mutex; their threads are about to return
-  uint64_t next_id = 1;                                    // guarded by mutex
-  bool full = false;                                       // guarded by mutex; said so in the log
+  CondVar changed;                                       // a connection ended, or stopping
+  std::map<uint64_t, std::unique_ptr<Connection>> live;  // guarded by mutex
+  std::vector<std::unique_ptr<Connection>> ended;        // guarded by mutex; their threads are about to return
+  uint64_t next_id = 1;                                  // guarded by mutex
+  bool full = false;                                     // guarded by mutex; said so in the log
 };
 
 // One connection and its thread.
@@ -196,7 +196,8 @@ void RpcServer::State::admit(std::unique_ptr<Stream> stream) {
     Lock lock(mutex);
     if (stopping.load()) return;
     if (live.size() >= limits.connections) {
-      if (!std::exchange(full, true)) spdlog::error("rpc: all {} connections are taken; closing new ones", limits.connections);
+      if (!std::exchange(full, true))
+        spdlog::error("rpc: all {} connections are taken; closing new ones", limits.connections);
       return;
     }
     full = false;
@@ -214,7 +215,8 @@ void RpcServer::State::admit(std::unique_ptr<Stream> stream) {
   }
 }
 
-// Called by the connection's own thread as its last act. A thread cannot collect itself, so it collects those before it.
+// Called by the connection's own thread as its last act. A thread cannot collect itself, so it collects those before
+// it.
 void RpcServer::State::finished(uint64_t id) {
   std::vector<std::unique_ptr<Connection>> earlier;
   {

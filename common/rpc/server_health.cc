@@ -8,7 +8,7 @@ namespace {
 constexpr Duration kRecent = 2s;
 constexpr uint32_t kFailedLately = 1000;
 constexpr int64_t kMostForLoad = 499;
-constexpr int64_t kForEachCall = 16;         // one call under way weighs as much as 1.6 ms of latency
+constexpr int64_t kForEachCall = 16;  // one call under way weighs as much as 1.6 ms of latency
 constexpr int64_t kMicrosecondsEach = 100;
 
 }  // namespace

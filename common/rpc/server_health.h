@@ -3,8 +3,8 @@
 //   >= 1000   it failed within the last 2 s
 //   < 1000    up to 500 for an older failure, halved each second, and up to 499 for latency and load
 //
-// Pure: events and the time are arguments. Its owner's mutex guards it. A hint, never a judgement: who is down is decided by the
-// metaserver (metaserver/membership.h).
+// Pure: events and the time are arguments. Its owner's mutex guards it. A hint, never a judgement: who is down is
+// decided by the metaserver (metaserver/membership.h).
 #pragma once
 
 #include <cstdint>
@@ -30,8 +30,8 @@ class ServerHealth {
   }
 
   uint32_t under_way_ = 0;
-  int64_t average_us_ = 0;             // moving average over about 8 calls
-  Instant failed_at_{INT64_MIN};       // the last failure; INT64_MIN: none yet
+  int64_t average_us_ = 0;        // moving average over about 8 calls
+  Instant failed_at_{INT64_MIN};  // the last failure; INT64_MIN: none yet
 };
 
 }  // namespace cairn

@@ -8,12 +8,12 @@ namespace cairn {
 namespace {
 
 constexpr size_t kIdlePerServer = 32;
-constexpr Duration kConnectTimeout = 2s;    // within one cluster; a refusal comes at once
-constexpr Duration kSilence = 1s;           // after a connect that timed out
-constexpr Duration kRefreshInterval = 1s;   // a dead server must not make every call fetch the map
+constexpr Duration kConnectTimeout = 2s;   // within one cluster; a refusal comes at once
+constexpr Duration kSilence = 1s;          // after a connect that timed out
+constexpr Duration kRefreshInterval = 1s;  // a dead server must not make every call fetch the map
 
-// A read's reply frame is 32 bytes and a record's header usually one block: both come with the first receive, and the cell
-// with the second, straight and aligned.
+// A read's reply frame is 32 bytes and a record's header usually one block: both come with the first receive, and the
+// cell with the second, straight and aligned.
 constexpr uint32_t kReadAheadBytes = 32 + 4096;
 
 }  // namespace
@@ -65,7 +65,8 @@ Result<std::unique_ptr<Stream>> ServerPool::connect(ServerId server, Instant dea
     address = lookup_(server, true);
   }
   if (!address.ok()) {  // not "it is not there": we could not find out
-    return Error{Errc::unavailable, fmt::format("the address of chunkserver {}: {}", raw(server), address.error().what)};
+    return Error{Errc::unavailable,
+                 fmt::format("the address of chunkserver {}: {}", raw(server), address.error().what)};
   }
   auto stream = attempt(*address);
   if (stream.ok() || refreshed || !may_refresh(server, true)) return stream;

@@ -1,7 +1,8 @@
 // Connections to chunkservers, kept for the next caller, and how each server has answered lately.
 //
-// A connection is with its taker alone until it is given back, which needs that nothing is outstanding on it. The last one given
-// back is taken first, so that few stay warm. Any thread. Not here: calls (chunk_client.cc, shard_gatherer.h).
+// A connection is with its taker alone until it is given back, which needs that nothing is outstanding on it. The last
+// one given back is taken first, so that few stay warm. Any thread. Not here: calls (chunk_client.cc,
+// shard_gatherer.h).
 #pragma once
 
 #include <functional>
@@ -31,7 +32,8 @@ class ServerPool {
   ServerPool(Network& network, Clock& clock, AddressLookup lookup);
 
   // An idle connection, else a new one. fresh: idle ones have proved dead; they are dropped and a new one is made.
-  // Errors: unavailable (also when the address cannot be found out), timed_out. A server that did not even refuse is not tried again for a second.
+  // Errors: unavailable (also when the address cannot be found out), timed_out. A server that did not even refuse is
+  // not tried again for a second.
   Result<Taken> take(ServerId server, bool fresh, Instant deadline);
   void give_back(ServerId server, std::unique_ptr<Connection> connection);
   // Another process answers at the address that was used: drops idle connections, and looks the address up again.
@@ -51,8 +53,8 @@ class ServerPool {
     std::vector<std::unique_ptr<Connection>> idle;
     ServerHealth health;
     bool address_is_stale = false;
-    Instant refreshed_at{INT64_MIN};    // the last lookup with refresh that was caused here
-    Instant silent_until{INT64_MIN};    // it let a connect time out: refused without trying until then
+    Instant refreshed_at{INT64_MIN};  // the last lookup with refresh that was caused here
+    Instant silent_until{INT64_MIN};  // it let a connect time out: refused without trying until then
   };
   Result<std::unique_ptr<Stream>> connect(ServerId server, Instant deadline);
   bool may_refresh(ServerId server, bool needed);

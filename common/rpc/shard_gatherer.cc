@@ -31,22 +31,38 @@ ShardGatherer::~ShardGatherer() {
 // ---- starting ------------------------------------------------------------------------------------------------------
 
 void ShardGatherer::append(Tag tag, const AppendCall& call, std::span<const iovec> record, Instant deadline) {
-  // The server takes no request while it cannot send a tail, and we take no tail while we send a record: so first the tails.
+  // The server takes no request while it cannot send a tail, and we take no tail while we send a record: so first the
+  // tails.
   await_tails(link_to(call.shard.server));
-  Call started{.tag = tag, .what = call, .record = {record.begin(), record.end()}, .header_into = {}, .cell_into = {},
-               .started = {}, .deadline = deadline};
+  Call started{.tag = tag,
+               .what = call,
+               .record = {record.begin(), record.end()},
+               .header_into = {},
+               .cell_into = {},
+               .started = {},
+               .deadline = deadline};
   start(call.shard.server, std::move(started));
 }
 
 void ShardGatherer::sync(Tag tag, const SyncCall& call, Instant deadline) {
-  start(call.shard.server,
-        Call{.tag = tag, .what = call, .record = {}, .header_into = {}, .cell_into = {}, .started = {}, .deadline = deadline});
+  start(call.shard.server, Call{.tag = tag,
+                                .what = call,
+                                .record = {},
+                                .header_into = {},
+                                .cell_into = {},
+                                .started = {},
+                                .deadline = deadline});
 }
 
 void ShardGatherer::read(Tag tag, const ReadCall& call, std::span<uint8_t> header_into, std::span<uint8_t> cell_into,
                          Instant deadline) {
-  start(call.shard.server, Call{.tag = tag, .what = call, .record = {}, .header_into = header_into, .cell_into = cell_into,
-                                .started = {}, .deadline = deadline});
+  start(call.shard.server, Call{.tag = tag,
+                                .what = call,
+                                .record = {},
+                                .header_into = header_into,
+                                .cell_into = cell_into,
+                                .started = {},
+                                .deadline = deadline});
 }
 
 ShardGatherer::Link& ShardGatherer::link_to(ServerId server) {
@@ -244,7 +260,8 @@ void ShardGatherer::finish_oldest(Link& link, Completion completion) {
 void ShardGatherer::cancel(Tag tag) {
   if (std::erase_if(ready_, [tag](const Completion& one) { return one.tag == tag; }) > 0) return;
   for (Link& link : links_) {
-    const auto at = std::ranges::find_if(link.calls, [tag](const Call& call) { return call.tag == tag && !call.cancelled; });
+    const auto at =
+        std::ranges::find_if(link.calls, [tag](const Call& call) { return call.tag == tag && !call.cancelled; });
     if (at == link.calls.end()) continue;
     at->cancelled = true;
     --waited_for_;
@@ -259,7 +276,8 @@ void ShardGatherer::cancel(Tag tag) {
 void ShardGatherer::recover(Link& link, Error error) {
   const bool stale = link.reused && !link.answered && error.code == Errc::unavailable;
   // What went wrong with a call that nobody waits for is no answer to the next one.
-  if (!link.calls.empty() && link.calls.front().cancelled && !is_about_connection(error.code)) error.code = Errc::unavailable;
+  if (!link.calls.empty() && link.calls.front().cancelled && !is_about_connection(error.code))
+    error.code = Errc::unavailable;
   std::erase_if(link.calls, [](const Call& call) { return call.cancelled; });
   if (!stale || link.calls.empty()) return drop(link, error);
   auto taken = pool_.take(link.server, true, link.calls.front().deadline);
@@ -294,7 +312,8 @@ void ShardGatherer::drop(Link& link, const Error& error) {
   }
 }
 
-// A call whose time is over takes its connection with it: its reply may still come, and would be taken for the next one's.
+// A call whose time is over takes its connection with it: its reply may still come, and would be taken for the next
+// one's.
 void ShardGatherer::expire(Instant now) {
   for (Link& link : links_) {
     if (link.calls.empty() || next_deadline(link) > now) continue;

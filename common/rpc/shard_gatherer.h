@@ -3,11 +3,11 @@
 //   append, sync, read --> the server's link: requests go out at once, one behind the other
 //   wait               --> whichever link can be read: one step of its oldest call's reply, straight into its buffers
 //
-// One link, with one borrowed connection, for each server that was spoken to. No step waits for one peer while another's bytes
-// are there; only starting a call may wait, as long as its peer does not take the bytes.
-// A pooled connection that proves dead before it answered anything (the server has restarted since) is replaced once and its
-// calls are sent again: an append is byte-identical, so that is allowed. After any other failure of a connection its calls are
-// completed with unavailable.
+// One link, with one borrowed connection, for each server that was spoken to. No step waits for one peer while
+// another's bytes are there; only starting a call may wait, as long as its peer does not take the bytes. A pooled
+// connection that proves dead before it answered anything (the server has restarted since) is replaced once and its
+// calls are sent again: an append is byte-identical, so that is allowed. After any other failure of a connection its
+// calls are completed with unavailable.
 #pragma once
 
 #include <deque>
@@ -37,21 +37,21 @@ class ShardGatherer : public ShardCalls {
   struct Call {
     Tag tag = 0;
     std::variant<AppendCall, SyncCall, ReadCall> what;
-    std::vector<iovec> record;          // of an append
-    std::span<uint8_t> header_into;     // of a read
+    std::vector<iovec> record;       // of an append
+    std::span<uint8_t> header_into;  // of a read
     std::span<uint8_t> cell_into;
     Instant started;
     Instant deadline;
-    bool cancelled = false;             // its reply is still to come, and forgotten
+    bool cancelled = false;  // its reply is still to come, and forgotten
   };
   struct Link {
     ServerId server{};
     std::unique_ptr<ServerPool::Connection> connection;
     bool reused = false;
-    bool answered = false;              // something was received since it was taken
-    bool tainted = false;               // not for the pool
-    std::deque<Call> calls;             // sent, not answered; the oldest first
-    std::optional<uint32_t> tail;       // bytes of the oldest call's tail that have come; nothing: its frame is awaited
+    bool answered = false;         // something was received since it was taken
+    bool tainted = false;          // not for the pool
+    std::deque<Call> calls;        // sent, not answered; the oldest first
+    std::optional<uint32_t> tail;  // bytes of the oldest call's tail that have come; nothing: its frame is awaited
   };
 
   Link& link_to(ServerId server);
@@ -71,11 +71,11 @@ class ShardGatherer : public ShardCalls {
   Instant next_deadline(const Link& link) const;
 
   ServerPool& pool_;
-  std::deque<Link> links_;              // deque: references stay valid
+  std::deque<Link> links_;  // deque: references stay valid
   std::deque<Completion> ready_;
-  std::vector<Stream*> streams_;        // scratch of wait()
-  std::vector<Link*> readable_;         // scratch of wait(), parallel to streams_
-  size_t waited_for_ = 0;               // calls that are neither cancelled nor completed
+  std::vector<Stream*> streams_;  // scratch of wait()
+  std::vector<Link*> readable_;   // scratch of wait(), parallel to streams_
+  size_t waited_for_ = 0;         // calls that are neither cancelled nor completed
 };
 
 }  // namespace cairn

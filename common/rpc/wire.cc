@@ -26,7 +26,8 @@ Status check_xattr_name(const std::string& name) {
   if (name.size() > kMaxNameBytes) {
     return Error{Errc::too_big, fmt::format("an attribute name of {} bytes; at most {}", name.size(), kMaxNameBytes)};
   }
-  if (name.empty() || name.find('\0') != std::string::npos) return invalid("an attribute name that is empty or has a zero byte");
+  if (name.empty() || name.find('\0') != std::string::npos)
+    return invalid("an attribute name that is empty or has a zero byte");
   return {};
 }
 
@@ -202,8 +203,8 @@ Result<Extent> from_wire(const thrift::Extent& extent) {
   own.shape.header_bytes = static_cast<uint32_t>(extent.header_bytes);
   own.shape.present = static_cast<uint32_t>(extent.present);
   if (!valid(own)) {
-    return invalid(fmt::format("an extent at {} of {} bytes in chunk {} with a senseless geometry", own.offset, own.length,
-                               raw(own.chunk)));
+    return invalid(fmt::format("an extent at {} of {} bytes in chunk {} with a senseless geometry", own.offset,
+                               own.length, raw(own.chunk)));
   }
   return own;
 }
@@ -235,7 +236,8 @@ Result<ChunkInfo> from_wire(const thrift::Chunk& chunk) {
   own.storage_class = from_wire_id<ClassId>(chunk.storage_class);
   ASSIGN(own.code, from_wire(chunk.code));
   if (chunk.servers.size() != own.code.shards()) {
-    return invalid(fmt::format("chunk {} has {} servers for {} shards", chunk.chunk, chunk.servers.size(), own.code.shards()));
+    return invalid(
+        fmt::format("chunk {} has {} servers for {} shards", chunk.chunk, chunk.servers.size(), own.code.shards()));
   }
   own.servers.reserve(chunk.servers.size());
   for (const int32_t server : chunk.servers) own.servers.push_back(from_wire_id<ServerId>(server));
@@ -323,7 +325,8 @@ Result<Lease> from_wire(const thrift::Lease& lease) {
   if (lease.kind < static_cast<int32_t>(LeaseKind::read) || lease.kind > static_cast<int32_t>(LeaseKind::exclusive)) {
     return invalid(fmt::format("lease kind {}", lease.kind));
   }
-  return Lease{from_wire_id<InodeId>(lease.inode), static_cast<LeaseKind>(lease.kind), static_cast<uint64_t>(lease.generation)};
+  return Lease{from_wire_id<InodeId>(lease.inode), static_cast<LeaseKind>(lease.kind),
+               static_cast<uint64_t>(lease.generation)};
 }
 
 thrift::Event to_wire(const Event& event) {
@@ -335,7 +338,8 @@ thrift::Event to_wire(const Event& event) {
 }
 
 Result<Event> from_wire(const thrift::Event& event) {
-  if (event.type < static_cast<int32_t>(EventType::recall) || event.type > static_cast<int32_t>(EventType::map_changed)) {
+  if (event.type < static_cast<int32_t>(EventType::recall) ||
+      event.type > static_cast<int32_t>(EventType::map_changed)) {
     return invalid(fmt::format("event type {}", event.type));
   }
   Event own;
@@ -394,7 +398,8 @@ Result<FileCommit> from_wire(const thrift::FileCommit& commit) {
   if (commit.__isset.inline_data) {
     if (!own.extents.empty()) return invalid("a commit with both extents and inline data");
     if (commit.inline_data.size() > kMaxInlineBytes) {
-      return Error{Errc::too_big, fmt::format("{} bytes inline; at most {}", commit.inline_data.size(), kMaxInlineBytes)};
+      return Error{Errc::too_big,
+                   fmt::format("{} bytes inline; at most {}", commit.inline_data.size(), kMaxInlineBytes)};
     }
     own.inline_data = commit.inline_data;
   }
@@ -435,9 +440,13 @@ Result<ShardSummary> from_wire(const thrift::ShardInfo& shard) {
   TRY(check_chunk(shard.chunk));
   TRY(check_shard(shard.shard));
   if (shard.shard_end < 0 || shard.committed < 0 || shard.allocated < 0) return invalid("a shard with a negative size");
-  return ShardSummary{from_wire_id<ChunkId>(shard.chunk), static_cast<uint8_t>(shard.shard),
-                      static_cast<uint64_t>(shard.shard_end), shard.sealed, static_cast<uint64_t>(shard.committed),
-                      static_cast<uint64_t>(shard.allocated), shard.failed};
+  return ShardSummary{from_wire_id<ChunkId>(shard.chunk),
+                      static_cast<uint8_t>(shard.shard),
+                      static_cast<uint64_t>(shard.shard_end),
+                      shard.sealed,
+                      static_cast<uint64_t>(shard.committed),
+                      static_cast<uint64_t>(shard.allocated),
+                      shard.failed};
 }
 
 }  // namespace cairn

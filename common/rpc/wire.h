@@ -1,14 +1,16 @@
-// Our own types <-> their generated Thrift twins. Only the RPC clients and the two service.cc files see generated types.
+// Our own types <-> their generated Thrift twins. Only the RPC clients and the two service.cc files see generated
+// types.
 //
 //   to_wire(own)             -> generated          never fails
 //   from_wire(generated)     -> Result<own>        checks everything: it is input from outside
-//   answer(reply, result)    fills a reply with a value or with the error: what a service.cc says at the end of each method
-//   from_wire(reply)         -> Result<own> or Status: the reply's error, or its value
+//   answer(reply, result)    fills a reply with a value or with the error: what a service.cc says at the end of each
+//   method from_wire(reply)         -> Result<own> or Status: the reply's error, or its value
 //
-// A request of the metaserver that changes something has its Mutation apart: to_wire(own, mutation), from_wire(request.mutation).
-// Unsigned 64-bit values travel in an i64, bit by bit. Names, values and counts are checked against common/meta's limits;
-// whatever needs the state (does the inode exist, may the session do it) is not checked here.
-// Errors of from_wire: invalid, name_too_long, too_big. A reply that is not as promised is `io`; an unknown code becomes `io`.
+// A request of the metaserver that changes something has its Mutation apart: to_wire(own, mutation),
+// from_wire(request.mutation). Unsigned 64-bit values travel in an i64, bit by bit. Names, values and counts are
+// checked against common/meta's limits; whatever needs the state (does the inode exist, may the session do it) is not
+// checked here. Errors of from_wire: invalid, name_too_long, too_big. A reply that is not as promised is `io`; an
+// unknown code becomes `io`.
 #pragma once
 
 #include <cstdint>
@@ -31,8 +33,8 @@
 
 namespace cairn {
 
-inline constexpr uint32_t kMaxTargetBytes = 4095;        // of a symlink
-inline constexpr uint32_t kMaxTailBytes = 2u << 20;      // of one record: header and cell, multiples of 4096
+inline constexpr uint32_t kMaxTargetBytes = 4095;    // of a symlink
+inline constexpr uint32_t kMaxTailBytes = 2u << 20;  // of one record: header and cell, multiples of 4096
 
 // ---- ids and single fields -----------------------------------------------------------------------------------------
 

@@ -21,14 +21,16 @@ inline constexpr uint32_t kMaxDescriptionBytes = 4096;  // of a session's name
 inline Error invalid(std::string what) { return {Errc::invalid, std::move(what)}; }
 
 inline Status check_text(std::string_view field, std::string_view text, size_t limit) {
-  if (text.size() > limit) return Error{Errc::too_big, fmt::format("a {} of {} bytes; at most {}", field, text.size(), limit)};
+  if (text.size() > limit)
+    return Error{Errc::too_big, fmt::format("a {} of {} bytes; at most {}", field, text.size(), limit)};
   if (text.find('\0') != std::string_view::npos) return invalid(fmt::format("a {} with a zero byte", field));
   return {};
 }
 inline Status check_inode(int64_t inode) { return inode == 0 ? Status(invalid("inode 0")) : Status(); }
 inline Status check_chunk(int64_t chunk) { return chunk == 0 ? Status(invalid("chunk 0")) : Status(); }
 inline Status check_shard(int16_t shard) {
-  if (shard < 0 || shard >= static_cast<int16_t>(kMaxDataShards + kMaxParityShards)) return invalid(fmt::format("shard {}", shard));
+  if (shard < 0 || shard >= static_cast<int16_t>(kMaxDataShards + kMaxParityShards))
+    return invalid(fmt::format("shard {}", shard));
   return {};
 }
 inline Status check_place(int64_t place) {

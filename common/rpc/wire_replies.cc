@@ -9,8 +9,8 @@ using namespace wire_checks;
 
 namespace {
 
-// The reply's own error passes through. Values that are not as promised are the other side's fault: io, never the caller's
-// `invalid`.
+// The reply's own error passes through. Values that are not as promised are the other side's fault: io, never the
+// caller's `invalid`.
 template <typename Reply, typename Unpack>
 auto unpack(const Reply& reply, bool complete, Unpack&& value) -> decltype(value()) {
   if (reply.__isset.error) return from_wire(reply.error);
@@ -64,7 +64,9 @@ Result<std::vector<Event>> from_wire(const thrift::EventsReply& reply) {
   return unpack(reply, reply.__isset.events, [&] { return from_wire(reply.events); });
 }
 
-void fill_reply(thrift::AcquireReply& reply, const std::vector<Lease>& granted) { reply.__set_granted(to_wire(granted)); }
+void fill_reply(thrift::AcquireReply& reply, const std::vector<Lease>& granted) {
+  reply.__set_granted(to_wire(granted));
+}
 Result<std::vector<Lease>> from_wire(const thrift::AcquireReply& reply) {
   return unpack(reply, reply.__isset.granted, [&] { return from_wire(reply.granted); });
 }
@@ -76,7 +78,9 @@ Result<Entry> from_wire(const thrift::EntryReply& reply) {
   return unpack(reply, reply.__isset.entry, [&] { return from_wire(reply.entry); });
 }
 
-void fill_reply(thrift::AttributesReply& reply, const Attributes& attributes) { reply.__set_attributes(to_wire(attributes)); }
+void fill_reply(thrift::AttributesReply& reply, const Attributes& attributes) {
+  reply.__set_attributes(to_wire(attributes));
+}
 Result<Attributes> from_wire(const thrift::AttributesReply& reply) {
   return unpack(reply, reply.__isset.attributes, [&]() -> Result<Attributes> {
     TRY(check_inode(reply.attributes.inode));
@@ -175,7 +179,8 @@ Result<Layout> from_wire(const thrift::LayoutReply& reply) {
     ASSIGN(layout.attributes, from_wire(reply.attributes));
     ASSIGN(layout.extents, from_wire(reply.extents));
     for (size_t i = 1; i < layout.extents.size(); ++i) {
-      if (layout.extents[i].offset < layout.extents[i - 1].end()) return invalid("extents that overlap or are out of order");
+      if (layout.extents[i].offset < layout.extents[i - 1].end())
+        return invalid("extents that overlap or are out of order");
     }
     ASSIGN(layout.chunks, from_wire(reply.chunks));
     if (reply.__isset.inline_data) layout.inline_data = reply.inline_data;
@@ -201,7 +206,9 @@ Result<Committed> from_wire(const thrift::CommitReply& reply) {
   });
 }
 
-void fill_reply(thrift::GrantReply& reply, const std::vector<ChunkInfo>& chunks) { reply.__set_chunks(to_wire(chunks)); }
+void fill_reply(thrift::GrantReply& reply, const std::vector<ChunkInfo>& chunks) {
+  reply.__set_chunks(to_wire(chunks));
+}
 Result<std::vector<ChunkInfo>> from_wire(const thrift::GrantReply& reply) {
   return unpack(reply, reply.__isset.chunks, [&] { return from_wire(reply.chunks); });
 }
@@ -215,14 +222,15 @@ void fill_reply(thrift::ClusterMapReply& reply, const ClusterMap& map) {
   reply.__set_incarnation(to_wire_id(map.incarnation));
 }
 Result<ClusterMap> from_wire(const thrift::ClusterMapReply& reply) {
-  return unpack(reply, reply.__isset.epoch && reply.__isset.servers && reply.__isset.incarnation, [&]() -> Result<ClusterMap> {
-    ClusterMap map;
-    map.epoch = from_wire_id<Epoch>(reply.epoch);
-    map.incarnation = from_wire_id<Incarnation>(reply.incarnation);
-    ASSIGN(map.servers, from_wire(reply.servers));
-    ASSIGN(map.classes, from_wire(reply.classes));
-    return map;
-  });
+  return unpack(reply, reply.__isset.epoch && reply.__isset.servers && reply.__isset.incarnation,
+                [&]() -> Result<ClusterMap> {
+                  ClusterMap map;
+                  map.epoch = from_wire_id<Epoch>(reply.epoch);
+                  map.incarnation = from_wire_id<Incarnation>(reply.incarnation);
+                  ASSIGN(map.servers, from_wire(reply.servers));
+                  ASSIGN(map.classes, from_wire(reply.classes));
+                  return map;
+                });
 }
 
 void fill_reply(thrift::HeartbeatReply& reply, const HeartbeatAnswer& answer) {
@@ -264,8 +272,8 @@ void fill_reply(thrift::StatusReply& reply, const ClusterStatus& status) {
 }
 Result<ClusterStatus> from_wire(const thrift::StatusReply& reply) {
   // What says whether data is at risk must be there: green only where it is true.
-  const bool complete = reply.__isset.missing_shards && reply.__isset.unreadable_chunks && reply.__isset.survivable_losses &&
-                        reply.__isset.servers;
+  const bool complete = reply.__isset.missing_shards && reply.__isset.unreadable_chunks &&
+                        reply.__isset.survivable_losses && reply.__isset.servers;
   return unpack(reply, complete, [&]() -> Result<ClusterStatus> {
     ClusterStatus status;
     status.incarnation = from_wire_id<Incarnation>(reply.incarnation);
@@ -291,7 +299,9 @@ Result<ClusterStatus> from_wire(const thrift::StatusReply& reply) {
   });
 }
 
-void fill_reply(thrift::ChunkListReply& reply, const std::vector<ChunkInfo>& chunks) { reply.__set_chunks(to_wire(chunks)); }
+void fill_reply(thrift::ChunkListReply& reply, const std::vector<ChunkInfo>& chunks) {
+  reply.__set_chunks(to_wire(chunks));
+}
 Result<std::vector<ChunkInfo>> from_wire(const thrift::ChunkListReply& reply) {
   return unpack(reply, reply.__isset.chunks, [&] { return from_wire(reply.chunks); });
 }
@@ -364,12 +374,9 @@ void fill_reply(thrift::ChunkserverStatusReply& reply, const ChunkserverStatus& 
 Result<ChunkserverStatus> from_wire(const thrift::ChunkserverStatusReply& reply) {
   return unpack(reply, reply.__isset.boot && reply.__isset.uuid, [&]() -> Result<ChunkserverStatus> {
     TRY(check_text("uuid", reply.uuid, kMaxLabelBytes));
-    return ChunkserverStatus{from_wire_id<BootId>(reply.boot),
-                             reply.uuid,
-                             static_cast<uint64_t>(reply.total_bytes),
-                             static_cast<uint64_t>(reply.free_bytes),
-                             static_cast<uint64_t>(reply.shards),
-                             static_cast<uint64_t>(reply.bad_records)};
+    return ChunkserverStatus{from_wire_id<BootId>(reply.boot),         reply.uuid,
+                             static_cast<uint64_t>(reply.total_bytes), static_cast<uint64_t>(reply.free_bytes),
+                             static_cast<uint64_t>(reply.shards),      static_cast<uint64_t>(reply.bad_records)};
   });
 }
 

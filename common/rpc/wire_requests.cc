@@ -9,10 +9,10 @@ using namespace wire_checks;
 
 namespace {
 
-constexpr uint32_t kMaxModeBits = 0177777;      // type and permissions
-constexpr uint32_t kRenameFlags = 1 | 2;        // noreplace, exchange
-constexpr uint32_t kXattrFlags = 1 | 2;         // create, replace
-constexpr int32_t kMaxGrantedChunks = 64;       // one writer keeps a few open ones
+constexpr uint32_t kMaxModeBits = 0177777;  // type and permissions
+constexpr uint32_t kRenameFlags = 1 | 2;    // noreplace, exchange
+constexpr uint32_t kXattrFlags = 1 | 2;     // create, replace
+constexpr int32_t kMaxGrantedChunks = 64;   // one writer keeps a few open ones
 
 Status check_mode(int32_t mode) {
   if (mode < 0 || mode > static_cast<int32_t>(kMaxModeBits)) return invalid(fmt::format("mode {}", mode));
@@ -44,8 +44,8 @@ std::vector<Id> ids_from_wire(const std::vector<int64_t>& list) {
 
 template <typename Generated>
 ShardRef shard_of(const Generated& request) {
-  return ShardRef{from_wire_id<ServerId>(request.server), from_wire_id<Incarnation>(request.incarnation), from_wire_id<ChunkId>(request.chunk),
-                  static_cast<uint8_t>(request.shard)};
+  return ShardRef{from_wire_id<ServerId>(request.server), from_wire_id<Incarnation>(request.incarnation),
+                  from_wire_id<ChunkId>(request.chunk), static_cast<uint8_t>(request.shard)};
 }
 
 template <typename Generated>
@@ -105,7 +105,8 @@ Result<Heartbeat> from_wire(const thrift::HeartbeatRequest& request) {
   Heartbeat own;
   own.uuid = request.uuid;
   ASSIGN(own.address, from_wire(request.address));
-  if (own.address.host.empty() || own.address.port == 0) return invalid("a heartbeat without an address to be reached at");
+  if (own.address.host.empty() || own.address.port == 0)
+    return invalid("a heartbeat without an address to be reached at");
   own.boot = from_wire_id<BootId>(request.boot);
   ASSIGN(own.labels, labels_from(request));
   own.total_bytes = static_cast<uint64_t>(request.total_bytes);
@@ -134,12 +135,17 @@ Result<MakeNode> from_wire(const thrift::MakeNodeRequest& request) {
   TRY(check_name(request.name));
   TRY(check_mode(request.mode));
   if (request.target.size() > kMaxTargetBytes) {
-    return Error{Errc::name_too_long, fmt::format("a symlink's target of {} bytes; at most {}", request.target.size(), kMaxTargetBytes)};
+    return Error{Errc::name_too_long,
+                 fmt::format("a symlink's target of {} bytes; at most {}", request.target.size(), kMaxTargetBytes)};
   }
   if (request.target.find('\0') != std::string::npos) return invalid("a symlink's target with a zero byte");
-  return MakeNode{from_wire_id<InodeId>(request.parent), request.name, static_cast<uint32_t>(request.mode),
-                  static_cast<uint32_t>(request.uid), static_cast<uint32_t>(request.gid),
-                  static_cast<uint64_t>(request.rdev), request.target};
+  return MakeNode{from_wire_id<InodeId>(request.parent),
+                  request.name,
+                  static_cast<uint32_t>(request.mode),
+                  static_cast<uint32_t>(request.uid),
+                  static_cast<uint32_t>(request.gid),
+                  static_cast<uint64_t>(request.rdev),
+                  request.target};
 }
 
 thrift::LinkRequest to_wire(const LinkNode& request, const Mutation& mutation) {
@@ -249,9 +255,11 @@ Result<SetXattr> from_wire(const thrift::SetXattrRequest& request) {
   TRY(check_xattr_name(request.name));
   TRY(check_flags(request.flags, kXattrFlags));
   if (request.value.size() > kMaxXattrBytes) {
-    return Error{Errc::too_big, fmt::format("an attribute of {} bytes; at most {}", request.value.size(), kMaxXattrBytes)};
+    return Error{Errc::too_big,
+                 fmt::format("an attribute of {} bytes; at most {}", request.value.size(), kMaxXattrBytes)};
   }
-  return SetXattr{from_wire_id<InodeId>(request.inode), request.name, request.value, static_cast<uint32_t>(request.flags)};
+  return SetXattr{from_wire_id<InodeId>(request.inode), request.name, request.value,
+                  static_cast<uint32_t>(request.flags)};
 }
 
 thrift::RemoveXattrRequest to_wire(const RemoveXattr& request, const Mutation& mutation) {
@@ -281,8 +289,10 @@ thrift::TrimRangeRequest to_wire(const TrimRange& request, const Mutation& mutat
 Result<TrimRange> from_wire(const thrift::TrimRangeRequest& request) {
   TRY(check_inode(request.inode));
   TRY(check_range(request.offset, request.length));
-  TrimRange own{from_wire_id<InodeId>(request.inode), static_cast<uint64_t>(request.offset),
-                static_cast<uint64_t>(request.length), {}};
+  TrimRange own{from_wire_id<InodeId>(request.inode),
+                static_cast<uint64_t>(request.offset),
+                static_cast<uint64_t>(request.length),
+                {}};
   ASSIGN(own.mtime, from_wire(request.mtime));
   return own;
 }
@@ -324,7 +334,8 @@ thrift::GrantRequest to_wire(const GrantChunks& request, const Mutation& mutatio
 }
 
 Result<GrantChunks> from_wire(const thrift::GrantRequest& request) {
-  if (request.count < 1 || request.count > kMaxGrantedChunks) return invalid(fmt::format("{} chunks at once", request.count));
+  if (request.count < 1 || request.count > kMaxGrantedChunks)
+    return invalid(fmt::format("{} chunks at once", request.count));
   GrantChunks own{from_wire_id<ClassId>(request.storage_class), static_cast<uint32_t>(request.count), {}};
   own.avoid.reserve(request.avoid.size());
   for (const int32_t server : request.avoid) own.avoid.push_back(from_wire_id<ServerId>(server));

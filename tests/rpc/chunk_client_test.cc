@@ -38,8 +38,8 @@ struct ChunkClientTest : ::testing::Test {
   }
 
   std::map<uint32_t, std::unique_ptr<FakeChunkserver>> servers;
-  std::map<uint32_t, Address> addresses;     // what the map says now
-  std::map<uint32_t, Address> old_addresses; // what it says until it is fetched again
+  std::map<uint32_t, Address> addresses;      // what the map says now
+  std::map<uint32_t, Address> old_addresses;  // what it says until it is fetched again
   int refreshes = 0;
   CountingNetwork network;
   ChunkClient client{network, real_clock(), [this](ServerId server, bool refresh) -> Result<Address> {
@@ -47,7 +47,8 @@ struct ChunkClientTest : ::testing::Test {
                          ++refreshes;
                          old_addresses.clear();
                        }
-                       if (const auto at = old_addresses.find(raw(server)); at != old_addresses.end()) return at->second;
+                       if (const auto at = old_addresses.find(raw(server)); at != old_addresses.end())
+                         return at->second;
                        const auto at = addresses.find(raw(server));
                        if (at == addresses.end()) return Error{Errc::not_found, "no such server"};
                        return at->second;
@@ -101,7 +102,8 @@ TEST_F(ChunkClientTest, CallsToOneServerAreAnsweredInOrder) {
   calls->sync(50, {shard(1), BootId{1}, 50 * 8192}, in(kLong));
   std::vector<std::vector<uint8_t>> into(50, std::vector<uint8_t>(8192));
   for (uint32_t i = 0; i < 50; ++i) {
-    calls->read(51 + i, {shard(1), i * 8192ull, 4096, 0, 4096}, std::span(into[i]).first(4096), std::span(into[i]).subspan(4096), in(kLong));
+    calls->read(51 + i, {shard(1), i * 8192ull, 4096, 0, 4096}, std::span(into[i]).first(4096),
+                std::span(into[i]).subspan(4096), in(kLong));
   }
   for (uint32_t i = 0; i < 101; ++i) {
     const auto done = calls->wait(in(kLong));
@@ -137,7 +139,8 @@ TEST_F(ChunkClientTest, MixedReadsAndLargeAppendsOnOneServerDoNotBlockEachOther)
   std::vector<std::vector<uint8_t>> into(40, std::vector<uint8_t>(1 << 20));
   const iovec one = piece(record);
   for (uint32_t i = 0; i < 40; ++i) {
-    calls->read(i, {shard(1), 0, 4096, 0, (1 << 20) - 4096}, std::span(into[i]).first(4096), std::span(into[i]).subspan(4096), in(kLong));
+    calls->read(i, {shard(1), 0, 4096, 0, (1 << 20) - 4096}, std::span(into[i]).first(4096),
+                std::span(into[i]).subspan(4096), in(kLong));
     if (i % 10 == 9) calls->append(100 + i, {shard(1), (i + 1ull) << 20, Epoch{1}, false}, {&one, 1}, in(kLong));
   }
   for (int i = 0; i < 44; ++i) {
@@ -190,7 +193,8 @@ TEST_F(ChunkClientTest, NobodyListeningIsUnavailable) {
   const auto calls = client.calls();
   calls->sync(1, {shard(1), BootId{1}, 0}, in(kLong));
   EXPECT_EQ(calls->wait(in(kLong))->status.code(), Errc::unavailable);
-  calls->sync(2, {shard(9), BootId{1}, 0}, in(kLong));  // the map does not know it: that is no statement about its shards
+  calls->sync(2, {shard(9), BootId{1}, 0},
+              in(kLong));  // the map does not know it: that is no statement about its shards
   EXPECT_EQ(calls->wait(in(kLong))->status.code(), Errc::unavailable);
   EXPECT_EQ(refreshes, 2);
 }
@@ -268,7 +272,8 @@ TEST_F(ChunkClientTest, ARestartUnderAPooledConnectionIsNotSeenByTheFirstCalls) 
   std::vector<uint8_t> into(kHeader + kCell);
   calls->append(1, {shard(1), kHeader + kCell, Epoch{1}, false}, {&one, 1}, in(kLong));
   calls->sync(2, {shard(1), BootId{1}, kHeader + kCell}, in(kLong));
-  calls->read(3, {shard(1), kHeader + kCell, kHeader, 0, kCell}, std::span(into).first(kHeader), std::span(into).subspan(kHeader), in(kLong));
+  calls->read(3, {shard(1), kHeader + kCell, kHeader, 0, kCell}, std::span(into).first(kHeader),
+              std::span(into).subspan(kHeader), in(kLong));
   auto done = calls->wait(in(kLong));
   EXPECT_EQ(done->tag, 1u);
   ASSERT_TRUE(done->status.ok()) << done->status.error().what;
@@ -369,7 +374,8 @@ struct RawPeerTest : ::testing::Test {
   }
 
   std::unique_ptr<Listener> listener;
-  ChunkClient client{real_network(), real_clock(), [this](ServerId, bool) { return Result<Address>(listener->address()); }};
+  ChunkClient client{real_network(), real_clock(),
+                     [this](ServerId, bool) { return Result<Address>(listener->address()); }};
 };
 
 TEST_F(RawPeerTest, APeerThatStopsInTheMiddleOfATailHoldsUpNobody) {
@@ -380,7 +386,8 @@ TEST_F(RawPeerTest, APeerThatStopsInTheMiddleOfATailHoldsUpNobody) {
   });
   const auto calls = both.calls();
   std::vector<uint8_t> into(kHeader + kCell, 0xee);
-  calls->read(1, {{ServerId{1}, {}, ChunkId{1}, 0}, 0, kHeader, 0, kCell}, std::span(into).first(kHeader), std::span(into).subspan(kHeader), in(kLong));
+  calls->read(1, {{ServerId{1}, {}, ChunkId{1}, 0}, 0, kHeader, 0, kCell}, std::span(into).first(kHeader),
+              std::span(into).subspan(kHeader), in(kLong));
   const auto peer = accept();
   const auto tail = random_bytes(kHeader + kCell, 1);
   send(*peer, read_reply(kHeader + kCell));
@@ -402,7 +409,8 @@ TEST_F(RawPeerTest, RepliesInAnyPiecesAreUnderstood) {
   const auto tail = random_bytes(12288, 1);
   std::vector<std::vector<uint8_t>> into(3, std::vector<uint8_t>(12288));
   for (uint32_t i = 0; i < 3; ++i) {
-    calls->read(i, {{ServerId{1}, {}, ChunkId{1}, 0}, 0, 4096, 0, 8192}, std::span(into[i]).first(4096), std::span(into[i]).subspan(4096), in(kLong));
+    calls->read(i, {{ServerId{1}, {}, ChunkId{1}, 0}, 0, 4096, 0, 8192}, std::span(into[i]).first(4096),
+                std::span(into[i]).subspan(4096), in(kLong));
   }
   const auto peer = accept();
   std::vector<uint8_t> bytes;
@@ -412,7 +420,8 @@ TEST_F(RawPeerTest, RepliesInAnyPiecesAreUnderstood) {
     bytes.insert(bytes.end(), tail.begin(), tail.end());
   }
   Thread sender("sender", [&] {
-    for (size_t at = 0; at < bytes.size(); at += 1777) send(*peer, std::span(bytes).subspan(at, std::min<size_t>(1777, bytes.size() - at)));
+    for (size_t at = 0; at < bytes.size(); at += 1777)
+      send(*peer, std::span(bytes).subspan(at, std::min<size_t>(1777, bytes.size() - at)));
   });
   for (uint32_t i = 0; i < 3; ++i) {
     const auto done = calls->wait(in(kLong));
@@ -435,7 +444,8 @@ TEST_F(RawPeerTest, GarbageInsteadOfAReplyFailsTheCallAndTheConnection) {
     peer->shut_down();
     const auto first = calls->wait(in(kLong));
     EXPECT_EQ(first->tag, 1u);
-    EXPECT_TRUE(first->status.code() == Errc::io || first->status.code() == Errc::unavailable) << first->status.error().what;
+    EXPECT_TRUE(first->status.code() == Errc::io || first->status.code() == Errc::unavailable)
+        << first->status.error().what;
     const auto second = calls->wait(in(kLong));
     EXPECT_EQ(second->tag, 2u);
     EXPECT_EQ(second->status.code(), Errc::unavailable);

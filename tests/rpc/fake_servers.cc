@@ -140,8 +140,8 @@ class FakeChunkserver::Handler : public thrift::ChunkserverNull {
       const size_t from = call->header_bytes + size_t{call->cell_offset};
       std::copy_n(record.begin(), std::min<size_t>(call->header_bytes, record.size()), sent_.begin());
       if (from < record.size()) {
-        std::copy_n(record.begin() + static_cast<ptrdiff_t>(from), std::min<size_t>(call->cell_bytes, record.size() - from),
-                    sent_.begin() + call->header_bytes);
+        std::copy_n(record.begin() + static_cast<ptrdiff_t>(from),
+                    std::min<size_t>(call->cell_bytes, record.size() - from), sent_.begin() + call->header_bytes);
       }
     }
     server_.gate.pass();
@@ -172,7 +172,8 @@ class FakeChunkserver::Handler : public thrift::ChunkserverNull {
     const auto call = from_wire(request);
     if (!call.ok()) return answer(reply, call.error());
     ShardPage page;  // two at a time, of ten
-    for (uint64_t chunk = raw(call->after) + 1; chunk <= 10 && page.shards.size() < std::min(call->limit, 2u); ++chunk) {
+    for (uint64_t chunk = raw(call->after) + 1; chunk <= 10 && page.shards.size() < std::min(call->limit, 2u);
+         ++chunk) {
       page.shards.push_back({.chunk = ChunkId{chunk}, .shard = 1, .end = 4096});
     }
     page.complete = page.shards.empty() || raw(page.shards.back().chunk) == 10;
@@ -235,7 +236,8 @@ class FakeMetaserver::Handler : public thrift::MetaserverNull {
   void events(thrift::EventsReply& reply, const thrift::EventsRequest& request) override {
     server_.events_gate.pass();
     std::vector<Event> events;
-    events.push_back({static_cast<uint64_t>(request.acknowledged) + 1, EventType::recall, Lease{{}, LeaseKind::exclusive, 5}});
+    events.push_back(
+        {static_cast<uint64_t>(request.acknowledged) + 1, EventType::recall, Lease{{}, LeaseKind::exclusive, 5}});
     answer(reply, Result<std::vector<Event>>(events));
   }
   void lookup(thrift::EntryReply& reply, const thrift::LookupRequest& request) override {

@@ -1,4 +1,5 @@
-// Small servers behind the real RpcServer: shards and names in memory, with doors that a test can close and faults it can order.
+// Small servers behind the real RpcServer: shards and names in memory, with doors that a test can close and faults it
+// can order.
 #pragma once
 
 #include <atomic>
@@ -25,8 +26,8 @@ class Gate {
  public:
   void close();
   void open();
-  void pass();                 // waits while closed
-  void await_waiting(int n);   // until n are held
+  void pass();                // waits while closed
+  void await_waiting(int n);  // until n are held
  private:
   Mutex mutex_;
   CondVar changed_;
@@ -45,12 +46,12 @@ class FakeChunkserver {
   RpcServer& server() { return *server_; }
 
   const BootId boot;
-  ServerId id{};                       // 0: answers to any
-  Gate gate;                           // before every answer
+  ServerId id{};  // 0: answers to any
+  Gate gate;      // before every answer
   std::atomic<int> appends = 0, syncs = 0, reads = 0;
-  std::atomic<int> drop_next = 0;      // so many calls are handled, then their connection is closed without an answer
-  std::atomic<bool> from_file = false; // reads are answered from a file, by sendfile
-  std::atomic<bool> refuse = false;    // appends are refused, their tail skipped
+  std::atomic<int> drop_next = 0;        // so many calls are handled, then their connection is closed without an answer
+  std::atomic<bool> from_file = false;   // reads are answered from a file, by sendfile
+  std::atomic<bool> refuse = false;      // appends are refused, their tail skipped
   std::atomic<bool> short_tail = false;  // reads promise less than was asked for
 
   using Place = std::tuple<uint64_t, uint8_t, uint64_t>;  // chunk, shard, place
@@ -61,8 +62,8 @@ class FakeChunkserver {
   class Handler;
   std::unique_ptr<RpcServer> server_;
   std::mutex mutex_;
-  std::map<Place, std::vector<uint8_t>> records_;            // guarded by mutex_
-  std::vector<std::pair<uint64_t, uint64_t>> seals_;         // guarded by mutex_
+  std::map<Place, std::vector<uint8_t>> records_;     // guarded by mutex_
+  std::vector<std::pair<uint64_t, uint64_t>> seals_;  // guarded by mutex_
 };
 
 // A metaserver that knows a few calls and notes the mutations that it saw.
@@ -75,7 +76,7 @@ class FakeMetaserver {
   Address address() const { return server_->address(); }
   RpcServer& server() { return *server_; }
 
-  Gate gate;                          // before every answer of make_node
+  Gate gate;  // before every answer of make_node
   Gate events_gate;
   std::atomic<int> drop_next = 0;
   std::atomic<int> lookups = 0;

@@ -95,7 +95,8 @@ TEST(FrameTest, AnyCutOfTheBytesGivesTheSameFramesAndTails) {
     }
     ScriptedStream stream(bytes);
     for (int i = 0; i < 3000; ++i) stream.pieces.push_back(1 + random.below(random.one_in(4) ? 30'000 : 500));
-    FrameReader reader(stream, {.frame_bytes = 200'000, .read_ahead_bytes = static_cast<uint32_t>(16 + random.below(5000))});
+    FrameReader reader(stream,
+                       {.frame_bytes = 200'000, .read_ahead_bytes = static_cast<uint32_t>(16 + random.below(5000))});
     for (const auto& [frame, tail] : messages) {
       const auto found = reader.read(Instant::never());
       ASSERT_TRUE(found.ok()) << "seed " << seed << ": " << found.error().what;

@@ -84,7 +84,8 @@ TEST(MessageTest, AStringThatPromisesMoreThanIsThereIsRefusedBeforeMemoryIsTaken
 
 TEST(MessageTest, NestingIsBounded) {
   std::vector<uint8_t> bytes;
-  for (int i = 0; i < 100'000; ++i) bytes.insert(bytes.end(), {12, 0, 99});  // an unknown struct in an unknown struct in ...
+  for (int i = 0; i < 100'000; ++i)
+    bytes.insert(bytes.end(), {12, 0, 99});  // an unknown struct in an unknown struct in ...
   Codec codec;
   EXPECT_ANY_THROW(codec.decode<thrift::LookupRequest>(bytes));
 }
@@ -111,7 +112,8 @@ TEST(MessageTest, FlippedAndTruncatedBytesAreAnErrorOrAnotherValue) {
   for (int i = 0; i < 20'000; ++i) {
     auto bytes = good;
     bytes.resize(1 + random.below(good.size()));
-    for (uint64_t n = random.below(4); n > 0; --n) bytes[random.below(bytes.size())] ^= static_cast<uint8_t>(1 + random.below(255));
+    for (uint64_t n = random.below(4); n > 0; --n)
+      bytes[random.below(bytes.size())] ^= static_cast<uint8_t>(1 + random.below(255));
     try {
       const auto decoded = codec.decode<thrift::CommitRequest>(bytes);
       (void)from_wire(decoded);

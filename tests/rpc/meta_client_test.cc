@@ -17,7 +17,9 @@ struct MetaClientTest : ::testing::Test {
     server = std::make_unique<FakeMetaserver>();
     ASSERT_TRUE(server->start(port).ok());
   }
-  MetaClient client_with(MetaClient::Options options) { return MetaClient(network, real_clock(), server->address(), options); }
+  MetaClient client_with(MetaClient::Options options) {
+    return MetaClient(network, real_clock(), server->address(), options);
+  }
 
   CountingNetwork network;
   std::unique_ptr<FakeMetaserver> server = std::make_unique<FakeMetaserver>();
@@ -88,7 +90,8 @@ TEST_F(MetaClientTest, ARestartUnderPooledConnectionsIsNotSeenByTheCaller) {
   MetaClient client(network, real_clock(), server->address());
   server->gate.close();
   std::vector<Thread> threads;
-  for (int i = 0; i < 5; ++i) threads.emplace_back("call", [&] { EXPECT_TRUE(client.make_node(file_named("n")).ok()); });
+  for (int i = 0; i < 5; ++i)
+    threads.emplace_back("call", [&] { EXPECT_TRUE(client.make_node(file_named("n")).ok()); });
   server->gate.await_waiting(5);
   server->gate.open();
   threads.clear();

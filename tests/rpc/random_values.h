@@ -41,8 +41,8 @@ class RandomValues {
   Code code() { return {static_cast<uint8_t>(1 + below(32)), static_cast<uint8_t>(below(9))}; }
   Time time() { return {static_cast<int64_t>(random_()), below32(1'000'000'000)}; }
   Attributes attributes() {
-    return {inode(),  random_(), below32(0177777), any32(), any32(), any32(), below(1ull << 62), below(1ull << 62),
-            random_(), time(),    time(),           time(),  id<ClassId>(), any32()};
+    return {inode(),           random_(), below32(0177777), any32(), any32(), any32(),       below(1ull << 62),
+            below(1ull << 62), random_(), time(),           time(),  time(),  id<ClassId>(), any32()};
   }
   Entry entry() { return {inode(), name(), attributes(), random_()}; }
   Extent extent() {
@@ -75,7 +75,14 @@ class RandomValues {
   }
   Labels labels() { return {name(), name(), name(), name()}; }
   ServerInfo server() {
-    return {id<ServerId>(), address(), name(), labels(), static_cast<Health>(below(5)), random_(), random_(), id<BootId>(),
+    return {id<ServerId>(),
+            address(),
+            name(),
+            labels(),
+            static_cast<Health>(below(5)),
+            random_(),
+            random_(),
+            id<BootId>(),
             static_cast<int64_t>(random_())};
   }
   StorageClass storage_class() {
@@ -89,7 +96,9 @@ class RandomValues {
     return event;
   }
   SessionStatus session_status() {
-    return {id<SessionId>(), name(), name(), static_cast<int32_t>(below(99999)), flip(), static_cast<int64_t>(below(20000)), any32()};
+    return {
+        id<SessionId>(), name(), name(), static_cast<int32_t>(below(99999)), flip(), static_cast<int64_t>(below(20000)),
+        any32()};
   }
   FileCommit file_commit() {
     FileCommit commit{inode(), {}, below(1ull << 62), time(), {}};

@@ -18,7 +18,9 @@ namespace {
 double cpu_seconds() {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+  };
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
@@ -45,7 +47,8 @@ void small_calls(int threads, int calls_each) {
     }
   }
   const double n = double(threads) * calls_each;
-  fmt::print("lookup, {} connection(s): {:.0f} calls/s, {:.1f} us CPU each\n", threads, n / watch.wall(), watch.cpu() / n * 1e6);
+  fmt::print("lookup, {} connection(s): {:.0f} calls/s, {:.1f} us CPU each\n", threads, n / watch.wall(),
+             watch.cpu() / n * 1e6);
 }
 
 constexpr uint32_t kHeader = 4096;
@@ -77,7 +80,8 @@ class CachedRecord : public File {
 // Does nothing but take and give tails, so that the transport alone is measured.
 class TailHandler : public thrift::ChunkserverNull {
  public:
-  TailHandler(CallTails& tails, std::shared_ptr<File> file) : tails_(tails), file_(std::move(file)), memory_(kHeader + kCell, 7) {}
+  TailHandler(CallTails& tails, std::shared_ptr<File> file)
+      : tails_(tails), file_(std::move(file)), memory_(kHeader + kCell, 7) {}
   void append(thrift::AppendReply& reply, const thrift::AppendRequest& request) override {
     if (!tails_.read_tail(std::span(memory_).first(static_cast<size_t>(request.tail_bytes))).ok()) return;
     answer(reply, Result<ShardPosition>(ShardPosition{}));
@@ -107,7 +111,8 @@ void records(int width, int rounds, bool write, bool from_file) {
     }));
     if (!servers.back()->start({"127.0.0.1", 0}).ok()) return;
   }
-  ChunkClient client(real_network(), real_clock(), [&](ServerId server, bool) { return Result<Address>(servers[raw(server) - 1]->address()); });
+  ChunkClient client(real_network(), real_clock(),
+                     [&](ServerId server, bool) { return Result<Address>(servers[raw(server) - 1]->address()); });
   std::vector<std::vector<uint8_t>> into(static_cast<size_t>(width), std::vector<uint8_t>(kHeader + kCell));
   const auto run = [&](int n, bool writing) {
     for (int round = 0; round < n; ++round) {
@@ -118,7 +123,8 @@ void records(int width, int rounds, bool write, bool from_file) {
         if (writing) {
           calls->append(i, {shard, 0, Epoch{1}, false}, {&out, 1}, in(kLong));
         } else {
-          calls->read(i, {shard, 0, kHeader, 0, kCell}, std::span(into[i]).first(kHeader), std::span(into[i]).subspan(kHeader), in(kLong));
+          calls->read(i, {shard, 0, kHeader, 0, kCell}, std::span(into[i]).first(kHeader),
+                      std::span(into[i]).subspan(kHeader), in(kLong));
         }
       }
       while (const auto done = calls->wait(in(kLong))) {

@@ -34,11 +34,13 @@ thrift::LookupRequest lookup_of(const std::string& name) {
 
 bool lookup_works(MetaConnection& connection) {
   thrift::EntryReply reply;
-  const Status status = connection.call(&MetaStub::send_lookup, &MetaStub::recv_lookup, lookup_of("name"), reply, in(kLong));
+  const Status status =
+      connection.call(&MetaStub::send_lookup, &MetaStub::recv_lookup, lookup_of("name"), reply, in(kLong));
   return status.ok() && reply.entry.name == "name";
 }
 
-Status append(ChunkConnection& connection, uint64_t place, std::span<const uint8_t> record, thrift::AppendReply& reply) {
+Status append(ChunkConnection& connection, uint64_t place, std::span<const uint8_t> record,
+              thrift::AppendReply& reply) {
   AppendCall call;
   call.shard.chunk = ChunkId{1};
   call.place = place;
@@ -136,8 +138,8 @@ TEST(RpcServerTest, AnUnknownMethodIsAnsweredAndItsConnectionClosed) {
   const auto good = connect<MetaConnection>(server.address());
   const auto connection = connect<ChunkConnection>(server.address());  // asks a metaserver for shards
   thrift::ListShardsReply reply;
-  const Status status =
-      connection->call(&ChunkStub::send_list_shards, &ChunkStub::recv_list_shards, to_wire(ListShards{{}, {}, 1, {}}), reply, in(kLong));
+  const Status status = connection->call(&ChunkStub::send_list_shards, &ChunkStub::recv_list_shards,
+                                         to_wire(ListShards{{}, {}, 1, {}}), reply, in(kLong));
   EXPECT_EQ(status.code(), Errc::not_supported);
   EXPECT_EQ(connection->reader().read(in(kLong)).code(), Errc::unavailable);
   EXPECT_TRUE(lookup_works(*good));
@@ -175,7 +177,8 @@ TEST(RpcServerTest, HostileBytesNeverDisturbAnotherConnection) {
   FakeMetaserver server({.io_timeout = 50ms});
   ASSERT_TRUE(server.start().ok());
   const auto good = connect<MetaConnection>(server.address());
-  const auto request = to_wire(MakeNode{kRootInode, "quick", 0100644, 0, 0, 0, ""}, Mutation{SessionId{1}, RequestId{1}, RequestId{1}});
+  const auto request =
+      to_wire(MakeNode{kRootInode, "quick", 0100644, 0, 0, 0, ""}, Mutation{SessionId{1}, RequestId{1}, RequestId{1}});
   const auto encoder = connect<MetaConnection>(server.address());
   const auto encoded = encoder->encode(&MetaStub::send_make_node, request);
   const std::vector<uint8_t> frame(encoded.begin(), encoded.end());
@@ -242,7 +245,8 @@ TEST(RpcServerTest, StopWaitsForTheCallThatIsBeingHandled) {
   const auto busy = connect<MetaConnection>(server.address());
   ASSERT_TRUE(lookup_works(*idle));
   server.gate.close();
-  const auto request = to_wire(MakeNode{kRootInode, "slow", 0100644, 0, 0, 0, ""}, Mutation{SessionId{1}, RequestId{1}, RequestId{1}});
+  const auto request =
+      to_wire(MakeNode{kRootInode, "slow", 0100644, 0, 0, 0, ""}, Mutation{SessionId{1}, RequestId{1}, RequestId{1}});
   ASSERT_TRUE(busy->send(&MetaStub::send_make_node, request, in(kLong)).ok());
   server.gate.await_waiting(1);
   Thread stopper("stopper", [&] { server.server().stop(); });
@@ -261,7 +265,8 @@ TEST(RpcServerTest, StopCutsAClientThatNeverFinishesItsMessage) {
   FakeChunkserver server(1, {.stop_grace = 20ms});
   ASSERT_TRUE(server.start().ok());
   const auto connection = connect<ChunkConnection>(server.address());
-  const auto frame = connection->encode(&ChunkStub::send_append, to_wire(AppendCall{.shard = {.chunk = ChunkId{1}}}, 8192));
+  const auto frame =
+      connection->encode(&ChunkStub::send_append, to_wire(AppendCall{.shard = {.chunk = ChunkId{1}}}, 8192));
   const iovec out = piece(frame);
   ASSERT_TRUE(connection->stream().write_all({&out, 1}, in(kLong)).ok());  // and its tail never comes
   while (server.appends == 0) std::this_thread::yield();

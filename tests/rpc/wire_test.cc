@@ -95,10 +95,12 @@ TEST(WireTest, EveryRequestSurvivesTheWayOutAndBack) {
     expect_request_round_trip(random.set_attributes(), mutation);
     expect_request_round_trip(SetXattr{random.inode(), random.name(), random.text(5000), random.below32(3)}, mutation);
     expect_request_round_trip(RemoveXattr{random.inode(), random.name()}, mutation);
-    expect_request_round_trip(TrimRange{random.inode(), random.below(1ull << 62), random.below(1ull << 62), random.time()}, mutation);
+    expect_request_round_trip(
+        TrimRange{random.inode(), random.below(1ull << 62), random.below(1ull << 62), random.time()}, mutation);
     expect_request_round_trip(ForgetOrphans{{random.inode(), random.inode()}}, mutation);
     expect_request_round_trip(random.commit(), mutation);
-    expect_request_round_trip(GrantChunks{random.id<ClassId>(), 1 + random.below32(64), {ServerId{3}, ServerId{4}}}, mutation);
+    expect_request_round_trip(GrantChunks{random.id<ClassId>(), 1 + random.below32(64), {ServerId{3}, ServerId{4}}},
+                              mutation);
     expect_request_round_trip(SealChunks{{random.id<ChunkId>(), random.id<ChunkId>()}}, mutation);
   }
 }
@@ -113,26 +115,31 @@ TEST(WireTest, EveryShardCallSurvivesTheWayOutAndBack) {
     ASSERT_TRUE(back.ok()) << back.error().what;
     EXPECT_EQ(to_wire(*back, 8192), wire);
     expect_round_trip(SyncCall{random.shard(), random.id<BootId>(), random.place()});
-    expect_round_trip(ReadCall{random.shard(), random.place(), 4096 * random.below32(5), 4096 * random.below32(100), 4096 * (1 + random.below32(100))});
+    expect_round_trip(ReadCall{random.shard(), random.place(), 4096 * random.below32(5), 4096 * random.below32(100),
+                               4096 * (1 + random.below32(100))});
     expect_round_trip(SealShard{random.shard(), random.place(), random.id<Epoch>()});
     expect_round_trip(PunchShard{random.shard(), random.place(), 4096 + random.place() / 2 / 4096 * 4096});
     expect_round_trip(random.shard());
-    expect_round_trip(ListShards{random.id<Incarnation>(), random.id<ChunkId>(), 1 + random.below32(1000), random.id<ServerId>()});
+    expect_round_trip(
+        ListShards{random.id<Incarnation>(), random.id<ChunkId>(), 1 + random.below32(1000), random.id<ServerId>()});
   }
 }
 
 TEST(WireTest, EveryReplySurvivesTheWayBack) {
   RandomValues random(5);
   for (int i = 0; i < kRounds; ++i) {
-    expect_reply_round_trip<thrift::OpenSessionReply>(SessionGrant{random.id<SessionId>(), 20s, random.id<Incarnation>(), random.flip()});
+    expect_reply_round_trip<thrift::OpenSessionReply>(
+        SessionGrant{random.id<SessionId>(), 20s, random.id<Incarnation>(), random.flip()});
     expect_reply_round_trip<thrift::RenewReply>(RenewedSession{20s, random.id<Epoch>()});
     expect_reply_round_trip<thrift::EventsReply>(std::vector<Event>{random.event(), random.event()});
     expect_reply_round_trip<thrift::AcquireReply>(std::vector<Lease>{random.lease(), random.lease()});
     expect_reply_round_trip<thrift::EntryReply>(random.entry());
     expect_reply_round_trip<thrift::AttributesReply>(random.attributes());
     expect_reply_round_trip<thrift::ReadlinkReply>(random.name());
-    expect_reply_round_trip<thrift::DirectoryReply>(DirectoryPage{{random.entry(), random.entry()}, random.flip(), random.inode()});
-    expect_reply_round_trip<thrift::StatfsReply>(FilesystemSpace{random.below(1ull << 60), random.below(1ull << 60), 5});
+    expect_reply_round_trip<thrift::DirectoryReply>(
+        DirectoryPage{{random.entry(), random.entry()}, random.flip(), random.inode()});
+    expect_reply_round_trip<thrift::StatfsReply>(
+        FilesystemSpace{random.below(1ull << 60), random.below(1ull << 60), 5});
     expect_reply_round_trip<thrift::XattrReply>(random.text(1000));
     expect_reply_round_trip<thrift::XattrListReply>(std::vector<std::string>{random.name(), random.name()});
     expect_reply_round_trip<thrift::RemoveReply>(Removed{random.inode(), random.below32(5), random.flip()});
@@ -140,9 +147,10 @@ TEST(WireTest, EveryReplySurvivesTheWayBack) {
     expect_reply_round_trip<thrift::LayoutReply>(random.layout());
     expect_reply_round_trip<thrift::CommitReply>(Committed{{random.attributes(), Attributes{}}, {random.inode()}});
     expect_reply_round_trip<thrift::GrantReply>(std::vector<ChunkInfo>{random.chunk(), random.chunk()});
-    expect_reply_round_trip<thrift::ClusterMapReply>(
-        ClusterMap{random.id<Epoch>(), random.id<Incarnation>(), {random.server(), random.server()}, {random.storage_class()}});
-    expect_reply_round_trip<thrift::HeartbeatReply>(HeartbeatAnswer{random.id<ServerId>(), random.id<Incarnation>(), random.id<Epoch>(), 1s});
+    expect_reply_round_trip<thrift::ClusterMapReply>(ClusterMap{
+        random.id<Epoch>(), random.id<Incarnation>(), {random.server(), random.server()}, {random.storage_class()}});
+    expect_reply_round_trip<thrift::HeartbeatReply>(
+        HeartbeatAnswer{random.id<ServerId>(), random.id<Incarnation>(), random.id<Epoch>(), 1s});
     expect_reply_round_trip<thrift::StatusReply>(random.cluster_status());
     expect_reply_round_trip<thrift::ChunkListReply>(std::vector<ChunkInfo>{random.chunk()});
     expect_reply_round_trip<thrift::AppendReply>(ShardPosition{random.id<BootId>(), random.place()});
@@ -164,7 +172,8 @@ TEST(WireTest, ErrorCodesPassThroughAndUnknownOnesBecomeIo) {
   for (int code = static_cast<int>(Errc::not_found); code <= static_cast<int>(Errc::interrupted); ++code) {
     EXPECT_EQ(from_wire(to_wire(Error{static_cast<Errc>(code), "x"})).code, static_cast<Errc>(code));
   }
-  for (const int16_t code : {int16_t{0}, int16_t{-1}, int16_t{static_cast<int16_t>(Errc::interrupted) + 1}, int16_t{INT16_MAX}}) {
+  for (const int16_t code :
+       {int16_t{0}, int16_t{-1}, int16_t{static_cast<int16_t>(Errc::interrupted) + 1}, int16_t{INT16_MAX}}) {
     thrift::Error error;
     error.code = code;
     EXPECT_EQ(from_wire(error).code, Errc::io);
@@ -176,7 +185,8 @@ TEST(WireTest, NamesAreChecked) {
   EXPECT_TRUE(check_name("...").ok());
   EXPECT_TRUE(check_name(std::string(255, 'x')).ok());
   EXPECT_EQ(check_name(std::string(256, 'x')).code(), Errc::name_too_long);
-  for (const std::string& bad : {std::string(), std::string("."), std::string(".."), std::string("a/b"), std::string("a\0b", 3)}) {
+  for (const std::string& bad :
+       {std::string(), std::string("."), std::string(".."), std::string("a/b"), std::string("a\0b", 3)}) {
     EXPECT_EQ(check_name(bad).code(), Errc::invalid) << bad;
   }
   EXPECT_TRUE(check_xattr_name("user./x").ok());
@@ -205,7 +215,8 @@ TEST(WireTest, SenselessGeometryIsRefused) {
     expect_refused(extent, [](auto& w) { w.length = 0; });
     expect_refused(extent, [](auto& w) { w.length = -1; });
     expect_refused(extent, [](auto& w) { w.offset = -1; });
-    expect_refused(extent, [](auto& w) { w.offset = INT64_MAX; }, Errc::too_big);
+    expect_refused(
+        extent, [](auto& w) { w.offset = INT64_MAX; }, Errc::too_big);
     expect_refused(extent, [](auto& w) { w.cell_bytes = 4095; });
     expect_refused(extent, [](auto& w) { w.cell_bytes = 2 << 20; });
     expect_refused(extent, [](auto& w) { w.cell_bytes = INT32_MIN; });
@@ -232,24 +243,35 @@ TEST(WireTest, MalformedRequestsAreRefused) {
   expect_refused(to_wire(mutation), [](auto& w) { w.lowest_unanswered = w.request + 1; });
   expect_refused(to_wire(random.make_node(), mutation), [](auto& w) { w.parent = 0; });
   expect_refused(to_wire(random.make_node(), mutation), [](auto& w) { w.mode = -1; });
-  expect_refused(to_wire(random.make_node(), mutation), [](auto& w) { w.name = std::string(300, 'x'); }, Errc::name_too_long);
-  expect_refused(to_wire(random.make_node(), mutation), [](auto& w) { w.target = std::string(4096, 'x'); }, Errc::name_too_long);
+  expect_refused(
+      to_wire(random.make_node(), mutation), [](auto& w) { w.name = std::string(300, 'x'); }, Errc::name_too_long);
+  expect_refused(
+      to_wire(random.make_node(), mutation), [](auto& w) { w.target = std::string(4096, 'x'); }, Errc::name_too_long);
   expect_refused(to_wire(random.rename(), mutation), [](auto& w) { w.flags = 3; });
   expect_refused(to_wire(random.rename(), mutation), [](auto& w) { w.new_name = "a/b"; });
   expect_refused(to_wire(random.set_attributes(), mutation), [](auto& w) { w.__set_size(-1); });
   expect_refused(to_wire(random.set_attributes(), mutation), [](auto& w) { w.__set_mode(1 << 20); });
   const SetXattr xattr{random.inode(), "user.a", "v", 0};
-  expect_refused(to_wire(xattr, mutation), [](auto& w) { w.value = std::string(65537, 'x'); }, Errc::too_big);
-  expect_refused(to_wire(TrimRange{random.inode(), 1, 1, {}}, mutation), [](auto& w) { w.length = INT64_MAX; }, Errc::too_big);
+  expect_refused(
+      to_wire(xattr, mutation), [](auto& w) { w.value = std::string(65537, 'x'); }, Errc::too_big);
+  expect_refused(
+      to_wire(TrimRange{random.inode(), 1, 1, {}}, mutation), [](auto& w) { w.length = INT64_MAX; }, Errc::too_big);
   expect_refused(to_wire(GrantChunks{ClassId{1}, 1, {}}, mutation), [](auto& w) { w.count = 1000; });
-  expect_refused(to_wire(random.file_commit()), [](auto& w) { w.extents.clear(); w.__set_inline_data(std::string(2049, 'x')); }, Errc::too_big);
+  expect_refused(
+      to_wire(random.file_commit()),
+      [](auto& w) {
+        w.extents.clear();
+        w.__set_inline_data(std::string(2049, 'x'));
+      },
+      Errc::too_big);
   FileCommit both = random.file_commit();
   both.inline_data.reset();
   both.extents.assign(1, random.extent());
   expect_refused(to_wire(both), [](auto& w) { w.__set_inline_data("x"); });
   expect_refused(to_wire(random.heartbeat()), [](auto& w) { w.uuid.clear(); });
   expect_refused(to_wire(random.heartbeat()), [](auto& w) { w.address.port = 70000; });
-  expect_refused(to_wire(random.heartbeat()), [](auto& w) { w.rack = std::string(256, 'x'); }, Errc::too_big);
+  expect_refused(
+      to_wire(random.heartbeat()), [](auto& w) { w.rack = std::string(256, 'x'); }, Errc::too_big);
   expect_refused(to_wire(random.lease()), [](auto& w) { w.kind = 4; });
   expect_refused(to_wire(random.time()), [](auto& w) { w.nanoseconds = 1'000'000'000; });
   const ReadCall read{random.shard(), 0, 4096, 0, 4096};
