@@ -36,6 +36,24 @@ class UmountTest(ClusterTest):
         self.cluster.start("mount")
         self.assertEqual(read_file(self.path("terminated")), random_bytes(1, 2_000_000))
 
+    def test_what_cannot_be_stored_stays_mounted_until_it_can_or_is_given_up(self):
+        data = random_bytes(3, 1_000_000)
+        write_file(self.path("waiting"), data, fsync=False)
+        self.cluster.kill(1, 2, 3, 4)
+        done = self.cluster.cairn("umount", self.mount, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("--force", done.stderr)
+        self.assertTrue(os.path.ismount(self.mount))
+        self.cluster.start(1, 2, 3, 4)
+        self.cluster.cairn("umount", self.mount)
+        self.cluster.start("mount")
+        self.assertEqual(read_file(self.path("waiting")), data)
+        write_file(self.path("given-up"), data, fsync=False)
+        self.cluster.kill(1, 2, 3, 4)
+        self.cluster.cairn("umount", "--force", self.mount)
+        self.assertFalse(os.path.ismount(self.mount))
+        self.cluster.dev("up")
+
     def test_a_busy_mount_says_who_uses_it(self):
         with subprocess.Popen(["cat"], cwd=self.mount, stdin=subprocess.PIPE) as holder:
             done = self.cluster.cairn("umount", self.mount, check=False)

@@ -105,7 +105,8 @@ int for_each_who(const std::string& subcommand, const Arguments& arguments, Stat
 int run_down(const Arguments& arguments) {
   Result<DevCluster> cluster = DevCluster::open(arguments.directory);
   if (!cluster.ok()) return fail("dev down", cluster.error());
-  if (const Status down = cluster->down(); !down.ok()) return fail("dev down", down.error());
+  const Status down = cluster->down(arguments.purge ? Flushing::attempted : Flushing::required);
+  if (!down.ok()) return fail("dev down", down.error());
   if (arguments.purge) {
     if (const Status purged = cluster->purge(); !purged.ok()) return fail("dev down", purged.error());
   }

@@ -17,7 +17,6 @@
 #include "common/rpc/meta_client.h"
 #include "tools/cairn/command_line.h"
 #include "tools/cairn/locate.h"
-#include "tools/cairn/unmount.h"
 
 namespace cairn::tools {
 namespace {
@@ -285,7 +284,7 @@ ProcessId DevCluster::mount_process() const {
 
 Status DevCluster::start_mount() {
   if (state_.mountpoint.empty() || running(mount_process())) return {};
-  TRY(stop_mount());  // what a killed daemon left
+  TRY(stop_mount(Flushing::required));  // what a killed daemon left
   std::error_code error;
   fs::create_directories(state_.mountpoint, error);
   if (error) return Error{Errc::io, fmt::format("cannot make the mount point {}: {}", state_.mountpoint, error.message())};
@@ -296,14 +295,14 @@ Status DevCluster::start_mount() {
   return save();
 }
 
-Status DevCluster::stop_mount() {
+Status DevCluster::stop_mount(Flushing flushing) {
   if (state_.mountpoint.empty()) return {};
   const std::string place = absolute_path(state_.mountpoint);
   ASSIGN(const std::vector<MountEntry> mounts, read_mounts());
   const auto mount = mount_of(mounts, place);
   if (!mount || mount->mountpoint != place) return {};
   std::string note;
-  const Status done = unmount(place, Flushing::required, note);
+  const Status done = unmount(place, flushing, note);
   if (!note.empty()) say(note);
   return done;
 }
@@ -320,8 +319,8 @@ Status DevCluster::kill(const Who& who) {
   return wait_until_gone(process, kStopGrace);
 }
 
-Status DevCluster::down() {
-  TRY(stop_mount());
+Status DevCluster::down(Flushing flushing) {
+  TRY(stop_mount(flushing));
   return stop_servers();
 }
 

@@ -10,6 +10,7 @@
 #include "common/base/unique_fd.h"
 #include "common/meta/admin.h"
 #include "tools/cairn/dev_state.h"
+#include "tools/cairn/unmount.h"
 
 namespace cairn::tools {
 
@@ -44,7 +45,7 @@ class DevCluster {
   Status up();
   Status start(const Who& who);
   Status kill(const Who& who);  // SIGKILL; returns when it is gone
-  Status down();                // unmounts, then ends all with SIGTERM
+  Status down(Flushing flushing);  // unmounts, then ends all with SIGTERM
   Status purge();               // removes the directory; nothing may run
 
   Result<Who> parse_who(const std::string& text) const;
@@ -64,7 +65,7 @@ class DevCluster {
   Status wait_for_metaserver();
   Status wait_until_up(const std::vector<size_t>& numbers);
   Status start_mount();
-  Status stop_mount();
+  Status stop_mount(Flushing flushing);
   Status stop_servers();
   ProcessId mount_process() const;  // of the daemon, if the mount answers
   std::string log_of(const std::string& name) const { return directory_ + "/logs/" + name + ".log"; }

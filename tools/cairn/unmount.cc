@@ -6,6 +6,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -23,6 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr Duration kDaemonGrace = 120s;  // after a flush there is little left to do; a dead server costs its timeout
+constexpr Duration kForcedGrace = 5s;    // then it is killed
 constexpr size_t kMaxHoldersNamed = 5;
 
 bool below(const std::string& path, const std::string& directory) {
@@ -77,6 +79,31 @@ Status unmount_once(const std::string& mountpoint, bool lazily) {
                                        holders(mountpoint))};
 }
 
+// The daemon of a mount that cannot be asked: by its command line, "cairn mount HOST:PORT MOUNTPOINT".
+ProcessId find_daemon(const std::string& mountpoint) {
+  std::error_code error;
+  for (fs::directory_iterator entry("/proc", error), end; !error && entry != end; entry.increment(error)) {
+    const std::string pid = entry->path().filename().string();
+    if (pid.find_first_not_of("0123456789") != std::string::npos) continue;
+    std::ifstream file(entry->path() / "cmdline");
+    std::vector<std::string> words;
+    for (std::string word; std::getline(file, word, '\0');) words.push_back(word);
+    if (words.size() < 4 || fs::path(words[0]).filename() != "cairn" || words[1] != "mount") continue;
+    if (std::find(words.begin() + 2, words.end(), mountpoint) == words.end()) continue;
+    if (const Result<ProcessId> found = identify(std::atoi(pid.c_str())); found.ok()) return *found;
+  }
+  return {};
+}
+
+// Takes the mount away although its data cannot be stored, and ends the daemon.
+Status give_up(const std::string& mountpoint, const Error& why, std::string& note) {
+  note = fmt::format("giving up what is not stored: {}", why.what);
+  const ProcessId daemon = find_daemon(mountpoint);
+  TRY(unmount_once(mountpoint, true));
+  const Result<bool> ended = terminate(daemon, kForcedGrace);
+  return ended.ok() ? Status() : Status(ended.error());
+}
+
 }  // namespace
 
 Result<int> daemon_pid(const std::string& mountpoint) {
@@ -92,8 +119,8 @@ Status flush_mount(const std::string& mountpoint) {
   if (!root.valid()) return Error{Errc::io, fmt::format("cannot open {}: {}", mountpoint, std::strerror(errno))};
   // First the dirty pages of mappings, which only the kernel has; then what the daemon buffers.
   if (::syncfs(root.get()) != 0 || ::fsync(root.get()) != 0) {
-    return Error{Errc::io, fmt::format("not everything under {} could be stored: {}. Nothing was given up yet: the mount keeps it and tries "
-                                       "again; cairn status says what is missing",
+    return Error{Errc::io, fmt::format("not everything under {} could be stored: {}. The mount keeps it and tries again; its log says which "
+                                       "server failed",
                                        mountpoint, std::strerror(errno))};
   }
   return {};
@@ -110,13 +137,14 @@ Status unmount(const std::string& mountpoint, Flushing flushing, std::string& no
     note = fmt::format("the mount's daemon had died: what was not fsynced is lost; {} is clean again", mountpoint);
     return unmount_once(mountpoint, true);
   }
-  if (!pid.ok()) return pid.error();
-  const Result<ProcessId> daemon = identify(*pid);  // of another pid namespace: then there is nothing to wait for
-  if (const Status flushed = flush_mount(mountpoint); !flushed.ok()) {
-    if (flushing == Flushing::required) return flushed;
-    note = flushed.error().what;
+  const Status flushed = pid.ok() ? flush_mount(mountpoint) : Status(pid.error());
+  if (!flushed.ok()) {
+    if (flushing == Flushing::attempted) return give_up(mountpoint, flushed.error(), note);
+    return Error{flushed.code(), fmt::format("{}. Start the servers again and try once more, or give up what is not stored: cairn umount --force {}",
+                                             flushed.error().what, mountpoint)};
   }
-  TRY(unmount_once(mountpoint, flushing == Flushing::attempted && !note.empty()));
+  const Result<ProcessId> daemon = identify(*pid);  // of another pid namespace: then there is nothing to wait for
+  TRY(unmount_once(mountpoint, false));
   if (!daemon.ok()) return {};
   if (const Status gone = wait_until_gone(*daemon, kDaemonGrace); !gone.ok()) {
     return Error{gone.code(), fmt::format("{} is unmounted, but its daemon (pid {}) is still storing data; its log says what it waits for",
