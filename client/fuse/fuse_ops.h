@@ -1,9 +1,10 @@
 // The kernel's requests, one short function each: unpack, call the Filesystem, answer by fuse_reply.h.
 //
-// Workers of libfuse call these from several threads at once; a request is answered before its function returns. Permissions are checked
-// by the kernel (default_permissions), the umask is applied by it, and lookup counts need not be kept: inodes are named by their id.
-// What is left out on purpose is answered by libfuse with ENOSYS, once, and the kernel then does it itself: lseek (SEEK_DATA finds data
-// everywhere), copy_file_range (copied through the page cache), access, locks (local to this mount), poll.
+// Workers of libfuse call these from several threads at once; a request is answered before its function returns.
+// Permissions are checked by the kernel (default_permissions), the umask is applied by it, and lookup counts need not
+// be kept: inodes are named by their id. What is left out on purpose is answered by libfuse with ENOSYS, once, and the
+// kernel then does it itself: lseek (SEEK_DATA finds data everywhere), copy_file_range (copied through the page cache),
+// access, locks (local to this mount), poll.
 #pragma once
 
 #include <fuse_lowlevel.h>
@@ -35,7 +36,8 @@ void link(fuse_req_t request, fuse_ino_t inode, fuse_ino_t parent, const char* n
 void readlink(fuse_req_t request, fuse_ino_t inode);
 void unlink(fuse_req_t request, fuse_ino_t parent, const char* name);
 void rmdir(fuse_req_t request, fuse_ino_t parent, const char* name);
-void rename(fuse_req_t request, fuse_ino_t parent, const char* name, fuse_ino_t new_parent, const char* new_name, unsigned flags);
+void rename(fuse_req_t request, fuse_ino_t parent, const char* name, fuse_ino_t new_parent, const char* new_name,
+            unsigned flags);
 void forget(fuse_req_t request, fuse_ino_t inode, uint64_t lookups);
 void forget_multi(fuse_req_t request, size_t count, fuse_forget_data* forgets);
 

@@ -10,11 +10,12 @@
 namespace cairn::fuse_ops {
 namespace {
 
-// Not in the list, on purpose: the writeback cache (a size that grew on another mount would stay stale), AUTO_INVAL_DATA (each of our own
-// writes changes mtime and would drop the file's pages), HANDLE_KILLPRIV (the kernel then clears set-id bits by setattr), splice (our data
-// is in memory).
-constexpr unsigned kWanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO | FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_ATOMIC_O_TRUNC |
-                             FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_CACHE_SYMLINKS;
+// Not in the list, on purpose: the writeback cache (a size that grew on another mount would stay stale),
+// AUTO_INVAL_DATA (each of our own writes changes mtime and would drop the file's pages), HANDLE_KILLPRIV (the kernel
+// then clears set-id bits by setattr), splice (our data is in memory).
+constexpr unsigned kWanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO | FUSE_CAP_PARALLEL_DIROPS |
+                             FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO |
+                             FUSE_CAP_CACHE_SYMLINKS;
 constexpr unsigned kMaxBackground = 64;  // read-ahead and direct I/O under way at once
 
 constexpr uint32_t kStatfsBlockBytes = 4096;

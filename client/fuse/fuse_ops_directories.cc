@@ -1,6 +1,7 @@
 // Listing directories. Stateless: the kernel gives back the cookie of the last entry it has seen.
 //
-//   offset 0: ".", cookie 1     offset 1: "..", cookie 2     offset >= 2: the entries behind that cookie, in cookie order
+//   offset 0: ".", cookie 1     offset 1: "..", cookie 2     offset >= 2: the entries behind that cookie, in cookie
+//   order
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -21,7 +22,8 @@ constexpr uint32_t kMaxEntries = 4096;
 
 class Listing {
  public:
-  Listing(fuse_req_t request, size_t size, bool plus, double timeout) : request_(request), buffer_(size), plus_(plus), timeout_(timeout) {}
+  Listing(fuse_req_t request, size_t size, bool plus, double timeout)
+      : request_(request), buffer_(size), plus_(plus), timeout_(timeout) {}
 
   // False: it does not fit, and the answer is full.
   bool add_dot(const char* name, InodeId inode, uint64_t cookie) {

@@ -18,7 +18,8 @@ struct FreeDeleter {
   void operator()(void* memory) const { std::free(memory); }
 };
 
-// The worker's own buffer for answers to READ: page-aligned, so that the kernel's copy and ours run at full speed; freed with the worker.
+// The worker's own buffer for answers to READ: page-aligned, so that the kernel's copy and ours run at full speed;
+// freed with the worker.
 std::span<uint8_t> reply_buffer(size_t size) {
   static thread_local std::unique_ptr<uint8_t, FreeDeleter> buffer(
       static_cast<uint8_t*>(std::aligned_alloc(4096, kMaxRequestBytes)));
@@ -28,13 +29,15 @@ std::span<uint8_t> reply_buffer(size_t size) {
 
 void keep_or_drop_pages(FuseFront& front, InodeId inode, fuse_file_info* file) {
   file->keep_cache = front.cache.opened(inode) ? 1 : 0;
-  file->direct_io = 0;  // O_DIRECT is done by the kernel, which keeps it coherent with the pages and mmap of other descriptors
+  file->direct_io =
+      0;  // O_DIRECT is done by the kernel, which keeps it coherent with the pages and mmap of other descriptors
 }
 
 // The kernel dropped the request (its caller was killed) and will not send a release.
 void take_back(FuseFront& front, InodeId inode, FileHandle handle) {
   front.cache.released(inode);
-  if (const Status status = front.filesystem.release(handle); !status.ok()) spdlog::warn("release of inode {}: {}", raw(inode), status.error().what);
+  if (const Status status = front.filesystem.release(handle); !status.ok())
+    spdlog::warn("release of inode {}: {}", raw(inode), status.error().what);
 }
 
 }  // namespace
@@ -59,7 +62,8 @@ void create(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode
   node.gid = caller->gid;
   const Result<Filesystem::Created> made = front.filesystem.create(node);
   if (!made.ok()) {
-    // Another mount made the file after this kernel had looked. ESTALE: the kernel looks again and opens what is there, with its checks.
+    // Another mount made the file after this kernel had looked. ESTALE: the kernel looks again and opens what is there,
+    // with its checks.
     const bool look_again = made.code() == Errc::exists && (file->flags & O_EXCL) == 0;
     if (look_again) {
       fuse_reply_err(request, ESTALE);
@@ -109,7 +113,8 @@ void fallocate(fuse_req_t request, fuse_ino_t inode, int mode, off_t offset, off
   const InodeId id{inode};
   const auto from = static_cast<uint64_t>(offset);
   const auto bytes = static_cast<uint64_t>(length);
-  if (mode == FALLOC_FL_KEEP_SIZE) return reply_status(request, {});  // space is not reserved: nothing is overwritten in place
+  if (mode == FALLOC_FL_KEEP_SIZE)
+    return reply_status(request, {});  // space is not reserved: nothing is overwritten in place
   if (mode == (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE) || mode == (FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE)) {
     return reply_status(request, filesystem.zero_range(id, from, bytes, false));
   }

@@ -7,7 +7,8 @@
 namespace cairn::fuse_ops {
 namespace {
 
-// A new node of the caller, in the caller's group; the metaserver puts the group of a set-group-id directory in its place.
+// A new node of the caller, in the caller's group; the metaserver puts the group of a set-group-id directory in its
+// place.
 MakeNode node_of(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode) {
   const fuse_ctx* caller = fuse_req_ctx(request);
   MakeNode node;
@@ -68,8 +69,10 @@ void rmdir(fuse_req_t request, fuse_ino_t parent, const char* name) {
   reply_status(request, front_of(request).filesystem.rmdir(InodeId{parent}, name));
 }
 
-void rename(fuse_req_t request, fuse_ino_t parent, const char* name, fuse_ino_t new_parent, const char* new_name, unsigned flags) {
-  reply_status(request, front_of(request).filesystem.rename({InodeId{parent}, name, InodeId{new_parent}, new_name, flags}));
+void rename(fuse_req_t request, fuse_ino_t parent, const char* name, fuse_ino_t new_parent, const char* new_name,
+            unsigned flags) {
+  reply_status(request,
+               front_of(request).filesystem.rename({InodeId{parent}, name, InodeId{new_parent}, new_name, flags}));
 }
 
 void forget(fuse_req_t request, fuse_ino_t inode, uint64_t) {

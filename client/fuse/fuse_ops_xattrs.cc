@@ -14,7 +14,9 @@ constexpr std::string_view kCapability = "security.capability";
 
 // POSIX ACLs are not kept: "not supported" is what cp and ls understand.
 bool is_acl(std::string_view name) { return name.starts_with("system."); }
-bool is_of_the_mount(std::string_view name) { return name == "cairn.metaserver" || name == "cairn.pid" || name == "cairn.statistics"; }
+bool is_of_the_mount(std::string_view name) {
+  return name == "cairn.metaserver" || name == "cairn.pid" || name == "cairn.statistics";
+}
 
 std::string answer_of_the_mount(const Filesystem& filesystem, std::string_view name) {
   if (name == "cairn.metaserver") return filesystem.metaserver().text();
@@ -37,7 +39,8 @@ void getxattr(fuse_req_t request, fuse_ino_t inode, const char* name, size_t siz
   if (is_of_the_mount(name)) return reply_sized(request, answer_of_the_mount(front.filesystem, name), size);
   if (is_acl(name)) return reply_error(request, {Errc::not_supported, "POSIX ACLs"});
   const bool capability = name == kCapability;
-  if (capability && front.cache.known_without_capability(InodeId{inode})) return reply_error(request, {Errc::no_attribute, {}});
+  if (capability && front.cache.known_without_capability(InodeId{inode}))
+    return reply_error(request, {Errc::no_attribute, {}});
   const Result<std::string> value = front.filesystem.get_xattr(InodeId{inode}, name);
   if (value.ok()) return reply_sized(request, *value, size);
   if (capability && value.code() == Errc::no_attribute) front.cache.remember_without_capability(InodeId{inode});
@@ -47,9 +50,12 @@ void getxattr(fuse_req_t request, fuse_ino_t inode, const char* name, size_t siz
 void setxattr(fuse_req_t request, fuse_ino_t inode, const char* name, const char* value, size_t size, int flags) {
   FuseFront& front = front_of(request);
   if (is_acl(name)) return reply_error(request, {Errc::not_supported, "POSIX ACLs"});
-  if (is_of_the_mount(name)) return reply_error(request, {Errc::not_permitted, std::string(name) + " is answered by the mount"});
-  const Status set = front.filesystem.set_xattr({InodeId{inode}, name, std::string(value, size), static_cast<uint32_t>(flags)});
-  if (name == kCapability) front.cache.capability_changed(InodeId{inode});  // after it: what was looked up meanwhile goes too
+  if (is_of_the_mount(name))
+    return reply_error(request, {Errc::not_permitted, std::string(name) + " is answered by the mount"});
+  const Status set =
+      front.filesystem.set_xattr({InodeId{inode}, name, std::string(value, size), static_cast<uint32_t>(flags)});
+  if (name == kCapability)
+    front.cache.capability_changed(InodeId{inode});  // after it: what was looked up meanwhile goes too
   if (!set.ok()) return reply_xattr_error(request, set.error());
   reply_status(request, set);
 }

@@ -28,24 +28,42 @@ void set_time(timespec& to, const Time& from) {
 
 int errno_of(Errc code) {
   switch (code) {
-    case Errc::not_found: return ENOENT;
-    case Errc::exists: return EEXIST;
-    case Errc::not_empty: return ENOTEMPTY;
-    case Errc::not_directory: return ENOTDIR;
-    case Errc::is_directory: return EISDIR;
-    case Errc::no_space: return ENOSPC;
-    case Errc::no_attribute: return ENODATA;
-    case Errc::too_big: return EFBIG;
-    case Errc::name_too_long: return ENAMETOOLONG;
-    case Errc::too_many_links: return EMLINK;
-    case Errc::not_permitted: return EPERM;
-    case Errc::access_denied: return EACCES;
-    case Errc::invalid: return EINVAL;
-    case Errc::cross_device: return EXDEV;
-    case Errc::not_supported: return EOPNOTSUPP;
-    case Errc::stale_handle: return ESTALE;
-    case Errc::busy: return EBUSY;
-    case Errc::interrupted: return EINTR;
+    case Errc::not_found:
+      return ENOENT;
+    case Errc::exists:
+      return EEXIST;
+    case Errc::not_empty:
+      return ENOTEMPTY;
+    case Errc::not_directory:
+      return ENOTDIR;
+    case Errc::is_directory:
+      return EISDIR;
+    case Errc::no_space:
+      return ENOSPC;
+    case Errc::no_attribute:
+      return ENODATA;
+    case Errc::too_big:
+      return EFBIG;
+    case Errc::name_too_long:
+      return ENAMETOOLONG;
+    case Errc::too_many_links:
+      return EMLINK;
+    case Errc::not_permitted:
+      return EPERM;
+    case Errc::access_denied:
+      return EACCES;
+    case Errc::invalid:
+      return EINVAL;
+    case Errc::cross_device:
+      return EXDEV;
+    case Errc::not_supported:
+      return EOPNOTSUPP;
+    case Errc::stale_handle:
+      return ESTALE;
+    case Errc::busy:
+      return EBUSY;
+    case Errc::interrupted:
+      return EINTR;
     // What the client library could not mend by asking again. Programs know how to handle EIO, and nothing else here.
     case Errc::stale_epoch:
     case Errc::stale_boot:
@@ -53,7 +71,8 @@ int errno_of(Errc code) {
     case Errc::unavailable:
     case Errc::timed_out:
     case Errc::corrupt:
-    case Errc::io: return EIO;
+    case Errc::io:
+      return EIO;
   }
   return EIO;
 }

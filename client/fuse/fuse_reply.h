@@ -1,8 +1,8 @@
 // How an answer reaches the kernel: the one place where Errc becomes errno, and Attributes become struct stat.
 //
-// Each function answers the request, exactly once. Any thread. What an errno cannot say (which server, which chunk) goes to the log,
-// at most once a second, because a program that meets EIO meets it a thousand times.
-// Not here: how long the kernel may believe an answer (kernel_cache.h).
+// Each function answers the request, exactly once. Any thread. What an errno cannot say (which server, which chunk)
+// goes to the log, at most once a second, because a program that meets EIO meets it a thousand times. Not here: how
+// long the kernel may believe an answer (kernel_cache.h).
 #pragma once
 
 #include <fuse_lowlevel.h>

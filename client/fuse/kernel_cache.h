@@ -1,15 +1,15 @@
 // What this mount's kernel may keep, and for how long: names, attributes and pages.
 //
-//   sole mount     names and attributes are good for Filesystem::cache_ttl(), at most 5 s; pages stay from one open to the next
-//   shared         timeouts 0; each open drops the file's pages
+//   sole mount     names and attributes are good for Filesystem::cache_ttl(), at most 5 s; pages stay from one open to
+//   the next shared         timeouts 0; each open drops the file's pages
 //
-// When another mount joins (become_shared), the pages of open files are dropped by notification, and what was granted by time is waited
-// out: nothing has to be remembered for each name, absent names are covered too, and no directory is torn from under a shell that
-// stands in it. Meanwhile the other mount waits, at most as long as a timeout is.
+// When another mount joins (become_shared), the pages of open files are dropped by notification, and what was granted
+// by time is waited out: nothing has to be remembered for each name, absent names are covered too, and no directory is
+// torn from under a shell that stands in it. Meanwhile the other mount waits, at most as long as a timeout is.
 //
-// Notifications of the kernel may block until a READ of the same pages is answered: never send one from inside a request. forget_later()
-// leaves it to a thread of its own.
-// All calls from any thread. mutex_ guards the tables and is not held while the kernel is notified.
+// Notifications of the kernel may block until a READ of the same pages is answered: never send one from inside a
+// request. forget_later() leaves it to a thread of its own. All calls from any thread. mutex_ guards the tables and is
+// not held while the kernel is notified.
 #pragma once
 
 #include <fuse_lowlevel.h>
@@ -56,7 +56,8 @@ class KernelCache : public CacheListener {
   // The kernel believes something of this inode that is no longer so (an append that landed elsewhere): mended soon.
   void forget_later(InodeId inode);
 
-  // The kernel asks for security.capability before every write(2). Remembers inodes without one while this mount is sole.
+  // The kernel asks for security.capability before every write(2). Remembers inodes without one while this mount is
+  // sole.
   bool known_without_capability(InodeId inode);
   void remember_without_capability(InodeId inode);
   void capability_changed(InodeId inode);
@@ -70,17 +71,17 @@ class KernelCache : public CacheListener {
 
   Filesystem& filesystem_;
   Clock& clock_;
-  std::shared_mutex gate_;              // shared: an answer with a timeout is under way
+  std::shared_mutex gate_;                 // shared: an answer with a timeout is under way
   std::atomic<int64_t> granted_until_{0};  // monotonic ns; when the last granted timeout ends
 
   std::mutex mutex_;
   std::condition_variable changed_;
   fuse_session* session_ = nullptr;
   bool stopping_ = false;
-  std::unordered_map<uint64_t, uint32_t> open_;          // inode -> descriptors of this mount
-  std::unordered_set<uint64_t> current_;                 // opened since this mount is sole: pages are this period's
-  std::unordered_set<uint64_t> without_capability_;      // bounded by kMaxRemembered
-  std::vector<InodeId> queue_;                           // for forget_later
+  std::unordered_map<uint64_t, uint32_t> open_;      // inode -> descriptors of this mount
+  std::unordered_set<uint64_t> current_;             // opened since this mount is sole: pages are this period's
+  std::unordered_set<uint64_t> without_capability_;  // bounded by kMaxRemembered
+  std::vector<InodeId> queue_;                       // for forget_later
   std::thread thread_;
 };
 

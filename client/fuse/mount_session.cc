@@ -1,6 +1,7 @@
 #include "client/fuse/mount_session.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
 #include <sys/mount.h>
@@ -12,8 +13,6 @@
 #include <cstdarg>
 #include <cstring>
 #include <fstream>
-
-#include <fmt/format.h>
 
 #include "client/fuse/mount_table.h"
 #include "common/base/unique_fd.h"
@@ -42,7 +41,8 @@ void log_of_libfuse(fuse_log_level level, const char* format, va_list arguments)
 void ignore(int) {}
 
 std::string joined_options(const MountOptions& options) {
-  std::string out = fmt::format("default_permissions,max_read={},subtype=cairn,fsname={}", kMaxRequestBytes, options.source);
+  std::string out =
+      fmt::format("default_permissions,max_read={},subtype=cairn,fsname={}", kMaxRequestBytes, options.source);
   if (options.allow_other) out += ",allow_other";
   for (const std::string& option : options.kernel) out += "," + option;
   return out;
@@ -58,7 +58,10 @@ void block_stop_signals() {
 }
 
 MountSession::MountSession(Filesystem& filesystem, MountOptions options)
-    : options_(std::move(options)), filesystem_(filesystem), cache_(filesystem, real_clock()), front_{filesystem, cache_} {}
+    : options_(std::move(options)),
+      filesystem_(filesystem),
+      cache_(filesystem, real_clock()),
+      front_{filesystem, cache_} {}
 
 Result<std::unique_ptr<MountSession>> MountSession::mount(Filesystem& filesystem, MountOptions options) {
   fuse_set_log_func(log_of_libfuse);
@@ -76,9 +79,12 @@ Result<std::unique_ptr<MountSession>> MountSession::mount(Filesystem& filesystem
     const int number = errno;
     fuse_session_destroy(made->session_);
     made->session_ = nullptr;
-    return {Errc::io, fmt::format("cannot mount at {}: {}. Mounting needs root, or the package fuse3 (fusermount3) and a mount point that "
-                                  "belongs to you; allow_other as a user needs \"user_allow_other\" in /etc/fuse.conf",
-                                  made->options_.mountpoint, std::strerror(number))};
+    return {
+        Errc::io,
+        fmt::format(
+            "cannot mount at {}: {}. Mounting needs root, or the package fuse3 (fusermount3) and a mount point that "
+            "belongs to you; allow_other as a user needs \"user_allow_other\" in /etc/fuse.conf",
+            made->options_.mountpoint, std::strerror(number))};
   }
   return made;
 }
@@ -120,8 +126,8 @@ void MountSession::stop() { stop_asked_.store(true); }
 Status MountSession::check_and_tune() {
   struct stat root {};
   if (::stat(options_.mountpoint.c_str(), &root) != 0) {
-    return Error{Errc::io, fmt::format("mounted, but a stat of {} fails: {}. The log says which server did not answer", options_.mountpoint,
-                                       std::strerror(errno))};
+    return Error{Errc::io, fmt::format("mounted, but a stat of {} fails: {}. The log says which server did not answer",
+                                       options_.mountpoint, std::strerror(errno))};
   }
   ASSIGN(const std::vector<MountEntry> mounts, read_mounts());
   const std::optional<MountEntry> mine = mount_of(mounts, options_.mountpoint);
@@ -129,7 +135,9 @@ Status MountSession::check_and_tune() {
   const std::string path = fmt::format("/sys/class/bdi/{}/read_ahead_kb", mine->device);
   std::ofstream setting(path);
   setting << options_.read_ahead_kib << std::flush;
-  if (!setting) spdlog::info("{} cannot be written (not root?): sequential reads use the kernel's default read-ahead of 128 KiB", path);
+  if (!setting)
+    spdlog::info("{} cannot be written (not root?): sequential reads use the kernel's default read-ahead of 128 KiB",
+                 path);
   return {};
 }
 
@@ -151,10 +159,12 @@ void MountSession::watch(const std::function<void(const Status&)>& on_ready) {
 // Takes the mount point away while the workers still answer, then ends the loop.
 void MountSession::take_down() {
   const UniqueFd root(::open(options_.mountpoint.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (root.valid() && ::syncfs(root.get()) != 0) spdlog::warn("writing back the pages of mappings: {}", std::strerror(errno));
+  if (root.valid() && ::syncfs(root.get()) != 0)
+    spdlog::warn("writing back the pages of mappings: {}", std::strerror(errno));
   // Lazily: programs that still have files open keep them until the loop ends, and get an error from then on.
   if (::umount2(options_.mountpoint.c_str(), MNT_DETACH) != 0) {
-    if (const Status helped = unmount_with_helper(options_.mountpoint); !helped.ok()) spdlog::warn("{}", helped.error().what);
+    if (const Status helped = unmount_with_helper(options_.mountpoint); !helped.ok())
+      spdlog::warn("{}", helped.error().what);
   }
   fuse_session_exit(session_);
   const timespec poll{0, 20'000'000};

@@ -24,7 +24,8 @@ Result<std::vector<MountEntry>> read_mounts();
 // Decodes the text of a mountinfo file; lines that are not understood are left out.
 std::vector<MountEntry> parse_mountinfo(std::string_view text);
 
-// The CairnFS mount that path lies in. Without touching the filesystem below, which may be dead: path must be absolute and normal.
+// The CairnFS mount that path lies in. Without touching the filesystem below, which may be dead: path must be absolute
+// and normal.
 std::optional<MountEntry> mount_of(const std::vector<MountEntry>& mounts, std::string_view path);
 
 }  // namespace cairn

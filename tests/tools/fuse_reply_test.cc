@@ -15,7 +15,8 @@ TEST(FuseReplyTest, EveryCodeIsAnErrno) {
 }
 
 TEST(FuseReplyTest, WhatIsUnknownIsNeverReportedAsAbsent) {
-  for (const Errc code : {Errc::unavailable, Errc::timed_out, Errc::corrupt, Errc::io, Errc::no_session, Errc::stale_epoch, Errc::stale_boot}) {
+  for (const Errc code : {Errc::unavailable, Errc::timed_out, Errc::corrupt, Errc::io, Errc::no_session,
+                          Errc::stale_epoch, Errc::stale_boot}) {
     EXPECT_EQ(errno_of(code), EIO) << name_of(code);
   }
   EXPECT_EQ(errno_of(Errc::not_found), ENOENT);

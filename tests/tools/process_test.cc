@@ -33,7 +33,8 @@ TEST_F(ProcessTest, AStartedProcessRunsUntilItIsTerminated) {
 
 TEST_F(ProcessTest, OneThatIgnoresSigtermIsKilled) {
   // It says in its log when the signal is ignored.
-  const Result<ProcessId> process = start_detached({"/bin/sh", "-c", "trap '' TERM; echo ready; exec sleep 1000"}, log());
+  const Result<ProcessId> process =
+      start_detached({"/bin/sh", "-c", "trap '' TERM; echo ready; exec sleep 1000"}, log());
   ASSERT_TRUE(process.ok());
   const Instant deadline = real_clock().now() + 10s;
   while (tail_of(log(), 1).find("ready") == std::string::npos && real_clock().now() < deadline) ::sched_yield();

@@ -12,9 +12,9 @@ namespace cairn::tools {
 
 enum ExitCode : int {
   kOk = 0,
-  kFailed = 1,      // it was not done; the sentence on standard error says what to do
-  kUsage = 2,       // the command line was not understood
-  kDataLost = 3,    // a mount ended and not everything that was written could be stored
+  kFailed = 1,    // it was not done; the sentence on standard error says what to do
+  kUsage = 2,     // the command line was not understood
+  kDataLost = 3,  // a mount ended and not everything that was written could be stored
 };
 
 // "cairn SUBCOMMAND: what" on standard error; returns kFailed.

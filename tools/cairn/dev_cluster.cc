@@ -53,18 +53,23 @@ uint16_t port_in(std::string_view text) {
 
 Status agree(const std::string& what, const std::string& wished, const std::string& is, const std::string& directory) {
   if (wished.empty() || wished == is) return {};
-  return Error{Errc::invalid, fmt::format("the cluster in {} has {} {}, not {}; leave the option out, use another --dir, or begin anew: "
-                                          "cairn dev down --purge --dir {}",
-                                          directory, what, is, wished, directory)};
+  return Error{
+      Errc::invalid,
+      fmt::format("the cluster in {} has {} {}, not {}; leave the option out, use another --dir, or begin anew: "
+                  "cairn dev down --purge --dir {}",
+                  directory, what, is, wished, directory)};
 }
 
 }  // namespace
 
 std::string Who::text() const {
   switch (kind) {
-    case Kind::metaserver: return "metaserver";
-    case Kind::chunkserver: return std::to_string(number);
-    case Kind::mount: return "mount";
+    case Kind::metaserver:
+      return "metaserver";
+    case Kind::chunkserver:
+      return std::to_string(number);
+    case Kind::mount:
+      return "mount";
   }
   return "?";
 }
@@ -72,7 +77,8 @@ std::string Who::text() const {
 Result<DevCluster> DevCluster::load(const std::string& directory, bool locked) {
   DevCluster cluster(directory);
   if (!fs::exists(directory + "/cluster.json")) {
-    return {Errc::not_found, fmt::format("there is no dev cluster in {}; make one by: cairn dev up --dir {}", directory, directory)};
+    return {Errc::not_found,
+            fmt::format("there is no dev cluster in {}; make one by: cairn dev up --dir {}", directory, directory)};
   }
   if (locked) TRY(cluster.lock());
   ASSIGN(const std::string text, read_file(directory + "/cluster.json"));
@@ -95,7 +101,8 @@ Result<DevCluster> DevCluster::create_or_open(const std::string& directory, cons
     TRY(agree("the cell size", wishes.cell, state.cell, directory));
     TRY(agree("the quarantine", wishes.quarantine, state.quarantine, directory));
     if (wishes.chunkservers != 0 && wishes.chunkservers < state.chunkservers.size()) {
-      TRY(agree("chunkservers:", std::to_string(wishes.chunkservers), std::to_string(state.chunkservers.size()), directory));
+      TRY(agree("chunkservers:", std::to_string(wishes.chunkservers), std::to_string(state.chunkservers.size()),
+                directory));
     }
     if (wishes.chunkservers > state.chunkservers.size()) state.chunkservers.resize(wishes.chunkservers);
     if (!wishes.mountpoint.empty() && wishes.mountpoint != state.mountpoint) {
@@ -107,7 +114,8 @@ Result<DevCluster> DevCluster::create_or_open(const std::string& directory, cons
   DevCluster cluster(directory);
   std::error_code error;
   fs::create_directories(directory + "/logs", error);
-  if (error) return {Errc::io, fmt::format("cannot make {}: {}; name another place by --dir", directory, error.message())};
+  if (error)
+    return {Errc::io, fmt::format("cannot make {}: {}; name another place by --dir", directory, error.message())};
   TRY(cluster.lock());
   if (!wishes.policy.empty()) cluster.state_.policy = wishes.policy;
   if (!wishes.quarantine.empty()) cluster.state_.quarantine = wishes.quarantine;
@@ -161,8 +169,10 @@ Status DevCluster::up() {
 
 Status DevCluster::start(const Who& who) {
   switch (who.kind) {
-    case Who::Kind::metaserver: return start_metaserver();
-    case Who::Kind::mount: return start_mount();
+    case Who::Kind::metaserver:
+      return start_metaserver();
+    case Who::Kind::mount:
+      return start_mount();
     case Who::Kind::chunkserver:
       TRY(launch_chunkserver(who.number));
       return wait_until_up({who.number});
@@ -178,11 +188,16 @@ Status DevCluster::start_metaserver() {
   fs::remove(port_file("metaserver"), error);
   fs::create_directories(directory_ + "/metaserver", error);
   std::vector<std::string> words = {program,
-                                    "--data", directory_ + "/metaserver",
-                                    "--listen", fmt::format("127.0.0.1:{}", state_.metaserver.port),
-                                    "--port-file", port_file("metaserver"),
-                                    "--policy", state_.policy,
-                                    "--quarantine", state_.quarantine};
+                                    "--data",
+                                    directory_ + "/metaserver",
+                                    "--listen",
+                                    fmt::format("127.0.0.1:{}", state_.metaserver.port),
+                                    "--port-file",
+                                    port_file("metaserver"),
+                                    "--policy",
+                                    state_.policy,
+                                    "--quarantine",
+                                    state_.quarantine};
   if (!state_.cell.empty()) words.insert(words.end(), {"--cell", state_.cell});
   ASSIGN(state_.metaserver.process, start_detached(words, log_of("metaserver")));
   TRY(save());
@@ -199,13 +214,11 @@ Status DevCluster::launch_chunkserver(size_t number) {
   std::error_code error;
   fs::remove(port_file(name), error);
   fs::create_directories(directory_ + "/" + name, error);
-  ASSIGN(one.process, start_detached({program,
-                                      "--data", directory_ + "/" + name,
-                                      "--listen", fmt::format("127.0.0.1:{}", one.port),
-                                      "--metaserver", state_.metaserver_address().text(),
-                                      "--host", fmt::format("h{}", number),
-                                      "--port-file", port_file(name)},
-                                     log_of(name)));
+  ASSIGN(one.process,
+         start_detached({program, "--data", directory_ + "/" + name, "--listen", fmt::format("127.0.0.1:{}", one.port),
+                         "--metaserver", state_.metaserver_address().text(), "--host", fmt::format("h{}", number),
+                         "--port-file", port_file(name)},
+                        log_of(name)));
   return save();
 }
 
@@ -219,10 +232,12 @@ Status DevCluster::wait_for_port(DevProcess& one, const std::string& name) {
       }
     }
     if (!running(one.process)) {
-      return Error{Errc::unavailable, fmt::format("the {} ended at its start; {}:{}", name, log_of(name), tail_of(log_of(name), 8))};
+      return Error{Errc::unavailable,
+                   fmt::format("the {} ended at its start; {}:{}", name, log_of(name), tail_of(log_of(name), 8))};
     }
     if (real_clock().now() > deadline) {
-      return Error{Errc::timed_out, fmt::format("the {} does not say its port; {}:{}", name, log_of(name), tail_of(log_of(name), 8))};
+      return Error{Errc::timed_out,
+                   fmt::format("the {} does not say its port; {}:{}", name, log_of(name), tail_of(log_of(name), 8))};
     }
     pause_between_looks();
   }
@@ -234,11 +249,12 @@ Status DevCluster::wait_for_metaserver() {
     const Result<ClusterStatus> status = cluster_status();
     if (status.ok()) return {};
     if (!running(state_.metaserver.process)) {
-      return Error{Errc::unavailable,
-                   fmt::format("the metaserver ended at its start; {}:{}", log_of("metaserver"), tail_of(log_of("metaserver"), 8))};
+      return Error{Errc::unavailable, fmt::format("the metaserver ended at its start; {}:{}", log_of("metaserver"),
+                                                  tail_of(log_of("metaserver"), 8))};
     }
     if (real_clock().now() > deadline) {
-      return Error{Errc::timed_out, fmt::format("the metaserver does not answer: {}; its log is {}", status.error().what, log_of("metaserver"))};
+      return Error{Errc::timed_out, fmt::format("the metaserver does not answer: {}; its log is {}",
+                                                status.error().what, log_of("metaserver"))};
     }
     pause_between_looks();
   }
@@ -260,10 +276,12 @@ Status DevCluster::wait_until_up(const std::vector<size_t>& numbers) {
     if (missing == 0) break;
     const std::string name = name_of_chunkserver(missing);
     if (!running(state_.chunkservers[missing - 1].process)) {
-      return Error{Errc::unavailable, fmt::format("{} ended at its start; {}:{}", name, log_of(name), tail_of(log_of(name), 8))};
+      return Error{Errc::unavailable,
+                   fmt::format("{} ended at its start; {}:{}", name, log_of(name), tail_of(log_of(name), 8))};
     }
     if (real_clock().now() > deadline) {
-      return Error{Errc::timed_out, fmt::format("{} does not report to the metaserver; {}:{}", name, log_of(name), tail_of(log_of(name), 8))};
+      return Error{Errc::timed_out, fmt::format("{} does not report to the metaserver; {}:{}", name, log_of(name),
+                                                tail_of(log_of(name), 8))};
     }
     pause_between_looks();
   }
@@ -287,10 +305,12 @@ Status DevCluster::start_mount() {
   TRY(stop_mount(Flushing::required));  // what a killed daemon left
   std::error_code error;
   fs::create_directories(state_.mountpoint, error);
-  if (error) return Error{Errc::io, fmt::format("cannot make the mount point {}: {}", state_.mountpoint, error.message())};
+  if (error)
+    return Error{Errc::io, fmt::format("cannot make the mount point {}: {}", state_.mountpoint, error.message())};
   say(fmt::format("mounting at {}", state_.mountpoint));
   ASSIGN(const std::string program, sibling_program("cairn"));
-  ASSIGN(const int code, run_and_wait({program, "mount", state_.metaserver_address().text(), state_.mountpoint, "--log", log_of("mount")}));
+  ASSIGN(const int code, run_and_wait({program, "mount", state_.metaserver_address().text(), state_.mountpoint, "--log",
+                                       log_of("mount")}));
   if (code != 0) return Error{Errc::io, fmt::format("the mount failed; its log is {}", log_of("mount"))};
   return save();
 }
@@ -310,9 +330,15 @@ Status DevCluster::stop_mount(Flushing flushing) {
 Status DevCluster::kill(const Who& who) {
   ProcessId process;
   switch (who.kind) {
-    case Who::Kind::metaserver: process = state_.metaserver.process; break;
-    case Who::Kind::chunkserver: process = state_.chunkservers[who.number - 1].process; break;
-    case Who::Kind::mount: process = mount_process(); break;
+    case Who::Kind::metaserver:
+      process = state_.metaserver.process;
+      break;
+    case Who::Kind::chunkserver:
+      process = state_.chunkservers[who.number - 1].process;
+      break;
+    case Who::Kind::mount:
+      process = mount_process();
+      break;
   }
   if (!running(process)) return Error{Errc::not_found, fmt::format("{} does not run", who.text())};
   TRY(send_signal(process, SIGKILL));
@@ -329,10 +355,13 @@ Status DevCluster::stop_servers() {
   for (const DevProcess& one : state_.chunkservers) TRY(send_signal(one.process, SIGTERM));
   for (size_t number = 1; number <= state_.chunkservers.size(); ++number) {
     ASSIGN(const bool killed, terminate(state_.chunkservers[number - 1].process, kStopGrace));
-    if (killed) say(fmt::format("chunkserver {} did not end by itself and was killed; its log is {}", number, log_of(name_of_chunkserver(number))));
+    if (killed)
+      say(fmt::format("chunkserver {} did not end by itself and was killed; its log is {}", number,
+                      log_of(name_of_chunkserver(number))));
   }
   ASSIGN(const bool killed, terminate(state_.metaserver.process, kStopGrace));
-  if (killed) say(fmt::format("the metaserver did not end by itself and was killed; its log is {}", log_of("metaserver")));
+  if (killed)
+    say(fmt::format("the metaserver did not end by itself and was killed; its log is {}", log_of("metaserver")));
   return {};
 }
 
@@ -342,7 +371,8 @@ Status DevCluster::purge() {
     if (one.running) return Error{Errc::busy, fmt::format("{} still runs", one.who.text())};
   }
   std::error_code error;
-  std::vector<std::string> names = {"metaserver", "metaserver.port", "logs", "cluster.json", "cluster.json.new", "lock"};
+  std::vector<std::string> names = {"metaserver",   "metaserver.port",  "logs",
+                                    "cluster.json", "cluster.json.new", "lock"};
   for (size_t number = 1; number <= state_.chunkservers.size(); ++number) {
     names.push_back(name_of_chunkserver(number));
     names.push_back(name_of_chunkserver(number) + ".port");
@@ -364,7 +394,8 @@ Result<Who> DevCluster::parse_who(const std::string& text) const {
   if (error == std::errc() && end == text.data() + text.size() && number >= 1 && number <= state_.chunkservers.size()) {
     return Who{Who::Kind::chunkserver, number};
   }
-  return {Errc::invalid, fmt::format("\"{}\" is nobody here: 1 to {}, metaserver or mount", text, state_.chunkservers.size())};
+  return {Errc::invalid,
+          fmt::format("\"{}\" is nobody here: 1 to {}, metaserver or mount", text, state_.chunkservers.size())};
 }
 
 std::vector<DevProcessStatus> DevCluster::processes() const {

@@ -30,7 +30,7 @@ struct DevProcessStatus {
 
 class DevCluster {
  public:
-  struct Wishes {          // "" and 0: as it is, or the default for a new cluster
+  struct Wishes {  // "" and 0: as it is, or the default for a new cluster
     std::string policy, cell, quarantine, mountpoint;
     size_t chunkservers = 0;
     bool mount = true;
@@ -44,9 +44,9 @@ class DevCluster {
   // Starts what does not run, and waits until all chunkservers are up and the mount answers.
   Status up();
   Status start(const Who& who);
-  Status kill(const Who& who);  // SIGKILL; returns when it is gone
+  Status kill(const Who& who);     // SIGKILL; returns when it is gone
   Status down(Flushing flushing);  // unmounts, then ends all with SIGTERM
-  Status purge();               // removes the directory; nothing may run
+  Status purge();                  // removes the directory; nothing may run
 
   Result<Who> parse_who(const std::string& text) const;
   std::vector<DevProcessStatus> processes() const;

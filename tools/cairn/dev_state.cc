@@ -12,7 +12,10 @@ using Json = nlohmann::ordered_json;
 constexpr int kVersion = 1;
 
 Json to_json(const DevProcess& one) {
-  return {{"port", one.port}, {"pid", one.process.pid}, {"start_ticks", one.process.start_ticks}, {"boot", one.process.boot}};
+  return {{"port", one.port},
+          {"pid", one.process.pid},
+          {"start_ticks", one.process.start_ticks},
+          {"boot", one.process.boot}};
 }
 
 DevProcess process_of(const Json& json) {
@@ -27,8 +30,12 @@ DevProcess process_of(const Json& json) {
 }  // namespace
 
 std::string encode(const DevState& state) {
-  Json out = {{"version", kVersion},       {"policy", state.policy},         {"cell", state.cell},
-              {"quarantine", state.quarantine}, {"mountpoint", state.mountpoint}, {"metaserver", to_json(state.metaserver)}};
+  Json out = {{"version", kVersion},
+              {"policy", state.policy},
+              {"cell", state.cell},
+              {"quarantine", state.quarantine},
+              {"mountpoint", state.mountpoint},
+              {"metaserver", to_json(state.metaserver)}};
   out["chunkservers"] = Json::array();
   for (const DevProcess& one : state.chunkservers) out["chunkservers"].push_back(to_json(one));
   return out.dump(2) + "\n";
@@ -37,7 +44,8 @@ std::string encode(const DevState& state) {
 Result<DevState> decode_dev_state(const std::string& text) {
   try {
     const Json json = Json::parse(text);
-    if (json.at("version").get<int>() != kVersion) return {Errc::invalid, fmt::format("version {} is not known", json.at("version").get<int>())};
+    if (json.at("version").get<int>() != kVersion)
+      return {Errc::invalid, fmt::format("version {} is not known", json.at("version").get<int>())};
     DevState out;
     json.at("policy").get_to(out.policy);
     json.at("cell").get_to(out.cell);
@@ -52,7 +60,8 @@ Result<DevState> decode_dev_state(const std::string& text) {
 }
 
 std::string default_dev_directory() {
-  if (const char* data = std::getenv("XDG_DATA_HOME"); data != nullptr && *data == '/') return std::string(data) + "/cairn/dev";
+  if (const char* data = std::getenv("XDG_DATA_HOME"); data != nullptr && *data == '/')
+    return std::string(data) + "/cairn/dev";
   const char* home = std::getenv("HOME");
   return std::string(home != nullptr && *home == '/' ? home : "/root") + "/.local/share/cairn/dev";
 }

@@ -23,9 +23,9 @@ struct DevProcess {
 
 struct DevState {
   std::string policy = "ec(4,2)";
-  std::string cell;            // "" is the metaserver's default
+  std::string cell;  // "" is the metaserver's default
   std::string quarantine = "10s";
-  std::string mountpoint;      // "" without a mount
+  std::string mountpoint;  // "" without a mount
   DevProcess metaserver;
   std::vector<DevProcess> chunkservers;  // [0] is number 1
 

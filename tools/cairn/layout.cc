@@ -13,6 +13,7 @@
 
 #include "common/base/config.h"
 #include "common/base/unique_fd.h"
+#include "common/meta/policy.h"
 #include "tools/cairn/command_line.h"
 #include "tools/cairn/locate.h"
 #include "tools/cairn/text_table.h"
@@ -35,7 +36,8 @@ struct WholeLayout {
 // A file under a mount: flushed first, so that what is shown is what was written.
 Result<InodeId> inode_under_mount(const std::string& path) {
   const UniqueFd file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
-  if (file.valid() && ::fsync(file.get()) != 0) return {Errc::io, fmt::format("{} cannot be flushed: {}", path, std::strerror(errno))};
+  if (file.valid() && ::fsync(file.get()) != 0)
+    return {Errc::io, fmt::format("{} cannot be flushed: {}", path, std::strerror(errno))};
   struct stat found {};
   if (::lstat(path.c_str(), &found) != 0) return {Errc::not_found, fmt::format("{}: {}", path, std::strerror(errno))};
   return InodeId{found.st_ino};
@@ -47,7 +49,10 @@ Result<InodeId> inode_by_name(MetaClient& client, const std::string& path) {
   for (std::string name; std::getline(names, name, '/');) {
     if (name.empty()) continue;
     const Result<Entry> entry = client.lookup(inode, name);
-    if (!entry.ok()) return {entry.code(), fmt::format("{}: {}: {}", path, name, entry.code() == Errc::not_found ? "there is no such name" : entry.error().what)};
+    if (!entry.ok())
+      return {entry.code(),
+              fmt::format("{}: {}: {}", path, name,
+                          entry.code() == Errc::not_found ? "there is no such name" : entry.error().what)};
     inode = entry->attributes.inode;
   }
   return inode;
@@ -62,7 +67,8 @@ Result<WholeLayout> fetch(MetaClient& client, InodeId inode) {
     out.inline_data = std::move(part.inline_data);
     out.extents.insert(out.extents.end(), part.extents.begin(), part.extents.end());
     for (ChunkInfo& chunk : part.chunks) out.chunks[chunk.chunk] = std::move(chunk);
-    if (part.covered_until <= from || part.covered_until >= std::min<uint64_t>(part.attributes.size, kMaxFileBytes)) break;
+    if (part.covered_until <= from || part.covered_until >= std::min<uint64_t>(part.attributes.size, kMaxFileBytes))
+      break;
     from = part.covered_until;
   }
   ASSIGN(ClusterMap map, client.cluster_map());
@@ -75,7 +81,8 @@ Result<WholeLayout> fetch(MetaClient& client, InodeId inode) {
 
 bool is_there(const WholeLayout& layout, ServerId server) {
   const auto found = layout.servers.find(server);
-  return found != layout.servers.end() && (found->second.health == Health::up || found->second.health == Health::draining);
+  return found != layout.servers.end() &&
+         (found->second.health == Health::up || found->second.health == Health::draining);
 }
 
 struct ShardCount {
@@ -93,7 +100,8 @@ ShardCount count_shards(const WholeLayout& layout, const ChunkInfo& chunk) {
 std::string state_of(const WholeLayout& layout, const ChunkInfo& chunk) {
   const ShardCount shards = count_shards(layout, chunk);
   if (shards.there == shards.all) return "whole";
-  if (shards.there >= chunk.code.d) return fmt::format("readable, {} missing", counted(shards.all - shards.there, "shard"));
+  if (shards.there >= chunk.code.d)
+    return fmt::format("readable, {} missing", counted(shards.all - shards.there, "shard"));
   return fmt::format("UNREADABLE now: {} of the {} needed", shards.there, chunk.code.d);
 }
 
@@ -103,7 +111,7 @@ Json to_json(const WholeLayout& layout, const std::string& path) {
               {"size", layout.attributes.size},
               {"stored", layout.attributes.stored},
               {"version", layout.attributes.version},
-              {"policy", format_policy({layout.storage_class.policy, layout.storage_class.cell_bytes})},
+              {"policy", policy_text(layout.storage_class)},
               {"inline_bytes", layout.inline_data ? layout.inline_data->size() : 0}};
   out["extents"] = Json::array();
   for (const Extent& extent : layout.extents) {
@@ -120,8 +128,12 @@ Json to_json(const WholeLayout& layout, const std::string& path) {
   out["chunks"] = Json::array();
   for (const auto& [id, chunk] : layout.chunks) {
     const ShardCount shards = count_shards(layout, chunk);
-    Json row = {{"chunk", raw(id)},           {"code", format_code(chunk.code)},  {"sealed", chunk.sealed},
-                {"committed", chunk.committed}, {"live_bytes", chunk.live_bytes},   {"missing_shards", shards.all - shards.there},
+    Json row = {{"chunk", raw(id)},
+                {"code", format_code(chunk.code)},
+                {"sealed", chunk.sealed},
+                {"committed", chunk.committed},
+                {"live_bytes", chunk.live_bytes},
+                {"missing_shards", shards.all - shards.there},
                 {"readable", shards.there >= chunk.code.d}};
     row["shards"] = Json::array();
     for (uint32_t shard = 0; shard < chunk.servers.size(); ++shard) {
@@ -152,8 +164,9 @@ std::string servers_of(const WholeLayout& layout, const ChunkInfo& chunk) {
 void print(const WholeLayout& layout, const std::string& path) {
   const Attributes& attributes = layout.attributes;
   fmt::print("{}: {} in {}, policy {}, inode {}, version {}\n", path, human_bytes(attributes.size),
-             counted(layout.extents.size(), "extent"), format_policy({layout.storage_class.policy, layout.storage_class.cell_bytes}),
-             raw(attributes.inode), attributes.version);
+             counted(layout.extents.size(), "extent"),
+             policy_text(layout.storage_class), raw(attributes.inode),
+             attributes.version);
   if (layout.inline_data) {
     fmt::print("  {} kept in the inode, by the metaserver\n", human_bytes(layout.inline_data->size()));
     return;
@@ -162,11 +175,12 @@ void print(const WholeLayout& layout, const std::string& path) {
     fmt::print("  no data{}\n", attributes.size > 0 ? ": it reads as zeros" : "");
     return;
   }
-  std::vector<std::vector<std::string>> rows = {{">offset", ">length", ">chunk", ">place", "code", "cell", "servers", "now"}};
+  std::vector<std::vector<std::string>> rows = {
+      {">offset", ">length", ">chunk", ">place", "code", "cell", "servers", "now"}};
   for (const Extent& extent : layout.extents) {
     const auto chunk = layout.chunks.find(extent.chunk);
-    rows.push_back({std::to_string(extent.offset), std::to_string(extent.length), std::to_string(raw(extent.chunk)), std::to_string(extent.place),
-                    format_code(extent.shape.code), format_size(extent.shape.cell_bytes),
+    rows.push_back({std::to_string(extent.offset), std::to_string(extent.length), std::to_string(raw(extent.chunk)),
+                    std::to_string(extent.place), format_code(extent.shape.code), format_size(extent.shape.cell_bytes),
                     chunk == layout.chunks.end() ? "?" : servers_of(layout, chunk->second),
                     chunk == layout.chunks.end() ? "unknown chunk" : state_of(layout, chunk->second)});
   }
@@ -194,10 +208,15 @@ Result<WholeLayout> find_and_fetch(const Arguments& arguments) {
 
 void add_layout(CLI::App& app, int& exit_code) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("layout", "Where the bytes of a file lie, and which of their shards are there now");
-  command->footer("A file is a list of extents; each names a chunk, the place of its first stripe, and its code. The file is flushed first.\n"
-                  "Examples:\n  cairn layout /mnt/cairn/data.csv\n  cairn layout -m 10.0.0.1:7000 /data.csv --json      a path from the root");
-  command->add_option("PATH", arguments->path, "A file under a mount, or with -m from the filesystem's root")->required();
+  CLI::App* command =
+      app.add_subcommand("layout", "Where the bytes of a file lie, and which of their shards are there now");
+  command->footer(
+      "A file is a list of extents; each names a chunk, the place of its first stripe, and its code. The file is "
+      "flushed first.\n"
+      "Examples:\n  cairn layout /mnt/cairn/data.csv\n  cairn layout -m 10.0.0.1:7000 /data.csv --json      a path "
+      "from the root");
+  command->add_option("PATH", arguments->path, "A file under a mount, or with -m from the filesystem's root")
+      ->required();
   command->add_option("-m,--metaserver", arguments->metaserver, "HOST:PORT; needs no mount");
   command->add_flag("--json", arguments->json, "For programs");
   command->callback([arguments, &exit_code] {

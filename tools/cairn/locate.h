@@ -1,4 +1,5 @@
-// Finding the cluster that is meant: from -m HOST:PORT, from a path under a mount, or from what is mounted on this machine.
+// Finding the cluster that is meant: from -m HOST:PORT, from a path under a mount, or from what is mounted on this
+// machine.
 #pragma once
 
 #include <memory>

@@ -1,4 +1,5 @@
-// cairn mount: checks what can be checked beforehand, goes into the background when the mount works, and ends when it is unmounted.
+// cairn mount: checks what can be checked beforehand, goes into the background when the mount works, and ends when it
+// is unmounted.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
@@ -76,8 +77,8 @@ Status apply_option(const std::string& option, Plan& plan) {
     plan.mount.allow_other = true;
   } else if (key == "noallow_other") {
     plan.mount.allow_other = false;
-  } else if (key == "default_permissions" || key == "rw" || key == "defaults" || key == "_netdev" || key == "user" || key == "nofail" ||
-             key == "auto" || key == "noauto" || key.starts_with("x-")) {
+  } else if (key == "default_permissions" || key == "rw" || key == "defaults" || key == "_netdev" || key == "user" ||
+             key == "nofail" || key == "auto" || key == "noauto" || key.starts_with("x-")) {
     // always so, or words of fstab that are not for us
   } else if (!key.empty()) {
     plan.mount.kernel.push_back(option);
@@ -89,14 +90,18 @@ Status check_mountpoint(const std::string& path) {
   struct stat found {};
   if (::stat(path.c_str(), &found) != 0) {
     if (errno == ENOTCONN) {
-      return Error{Errc::unavailable, fmt::format("{} is a mount whose daemon has died; clean it by: cairn umount {}", path, path)};
+      return Error{Errc::unavailable,
+                   fmt::format("{} is a mount whose daemon has died; clean it by: cairn umount {}", path, path)};
     }
-    return Error{Errc::not_found, fmt::format("the mount point {} cannot be used: {}; make it by: mkdir -p {}", path, std::strerror(errno), path)};
+    return Error{Errc::not_found, fmt::format("the mount point {} cannot be used: {}; make it by: mkdir -p {}", path,
+                                              std::strerror(errno), path)};
   }
-  if (!S_ISDIR(found.st_mode)) return Error{Errc::not_directory, fmt::format("the mount point {} is not a directory", path)};
+  if (!S_ISDIR(found.st_mode))
+    return Error{Errc::not_directory, fmt::format("the mount point {} is not a directory", path)};
   ASSIGN(const std::vector<MountEntry> mounts, read_mounts());
   if (const auto mount = mount_of(mounts, path); mount && mount->mountpoint == path) {
-    return Error{Errc::exists, fmt::format("{} is mounted there already ({}); unmount it by: cairn umount {}", mount->source, path, path)};
+    return Error{Errc::exists, fmt::format("{} is mounted there already ({}); unmount it by: cairn umount {}",
+                                           mount->source, path, path)};
   }
   return {};
 }
@@ -104,9 +109,11 @@ Status check_mountpoint(const std::string& path) {
 Status check_fuse_device() {
   const UniqueFd device(::open("/dev/fuse", O_RDWR | O_CLOEXEC));
   if (device.valid()) return {};
-  const std::string mend = errno == ENOENT ? "load the module (modprobe fuse), or give the container the device: docker run --device /dev/fuse "
-                                             "--cap-add SYS_ADMIN"
-                                           : "this user may not open it; try as root";
+  const std::string mend =
+      errno == ENOENT
+          ? "load the module (modprobe fuse), or give the container the device: docker run --device /dev/fuse "
+            "--cap-add SYS_ADMIN"
+          : "this user may not open it; try as root";
   return Error{Errc::unavailable, fmt::format("/dev/fuse: {}; {}", std::strerror(errno), mend)};
 }
 
@@ -198,8 +205,8 @@ int serve(const Arguments& arguments, const std::function<void(const Status&)>& 
   session->reset();  // the mount point is free; then what is buffered is stored
   const Status closed = (*filesystem)->close();
   if (!closed.ok()) {
-    spdlog::error("unmounted {}, but not everything could be stored, and what is missing is lost: {}", plan->mount.mountpoint,
-                  closed.error().what);
+    spdlog::error("unmounted {}, but not everything could be stored, and what is missing is lost: {}",
+                  plan->mount.mountpoint, closed.error().what);
     return kDataLost;
   }
   spdlog::info("unmounted {}; everything is stored", plan->mount.mountpoint);
@@ -211,7 +218,8 @@ int serve_in_foreground(const Arguments& arguments) {
     if (!status.ok()) {
       fail("mount", status.error());
     } else {
-      say(fmt::format("mounted {} at {}; end it by Ctrl-C or: cairn umount {}", arguments.metaserver, arguments.mountpoint, arguments.mountpoint));
+      say(fmt::format("mounted {} at {}; end it by Ctrl-C or: cairn umount {}", arguments.metaserver,
+                      arguments.mountpoint, arguments.mountpoint));
     }
   });
 }
@@ -244,11 +252,13 @@ int serve_in_background(const Arguments& arguments) {
   to_parent = UniqueFd();
   pollfd wait{from_child.get(), POLLIN, 0};
   if (::poll(&wait, 1, kPatienceMs) == 0) {
-    say("cairn mount: waiting to be let in: another mount of this cluster gives up its caches first, or one has died and its session (20 s) runs out");
+    say("cairn mount: waiting to be let in: another mount of this cluster gives up its caches first, or one has died "
+        "and its session (20 s) runs out");
   }
   std::string message;
   char buffer[4096];
-  for (ssize_t got = 0; (got = ::read(from_child.get(), buffer, sizeof buffer)) > 0;) message.append(buffer, static_cast<size_t>(got));
+  for (ssize_t got = 0; (got = ::read(from_child.get(), buffer, sizeof buffer)) > 0;)
+    message.append(buffer, static_cast<size_t>(got));
   if (message == "+") return kOk;
   ::waitpid(child, nullptr, 0);
   if (message.empty()) message = "the daemon ended without a word; its log (--log FILE, else syslog) may say more";
@@ -277,7 +287,8 @@ void add_mount(CLI::App& app, int& exit_code) {
   command->add_option("-o,--options", arguments->options, "Options, see below")->allow_extra_args(false);
   command->add_flag("-f,--foreground", arguments->foreground, "Stay in the foreground, log to standard error");
   command->add_option("--log", arguments->log, "Log file (otherwise syslog, or standard error with -f)");
-  command->add_option("--log-level", arguments->log_level, "trace, debug, info, warn, error or off")->capture_default_str();
+  command->add_option("--log-level", arguments->log_level, "trace, debug, info, warn, error or off")
+      ->capture_default_str();
   command->callback([arguments, &exit_code] {
     if (!arguments->log.empty()) arguments->log = absolute_path(arguments->log);
     exit_code = arguments->foreground ? serve_in_foreground(*arguments) : serve_in_background(*arguments);

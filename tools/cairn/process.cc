@@ -73,7 +73,8 @@ Result<ProcessId> identify(pid_t pid) {
 bool running(const ProcessId& process) {
   if (process.pid <= 0) return false;
   const Result<StatLine> line = read_stat(process.pid);
-  return line.ok() && line->start_ticks == process.start_ticks && line->state != 'Z' && line->state != 'X' && boot_id() == process.boot;
+  return line.ok() && line->start_ticks == process.start_ticks && line->state != 'Z' && line->state != 'X' &&
+         boot_id() == process.boot;
 }
 
 Result<ProcessId> start_detached(const std::vector<std::string>& words, const std::string& log) {
@@ -172,7 +173,9 @@ Result<std::string> sibling_program(const std::string& name) {
   if (error) return {Errc::io, "/proc/self/exe cannot be read; is /proc mounted?"};
   std::filesystem::path path = self.parent_path() / name;
   if (::access(path.c_str(), X_OK) != 0) {
-    return {Errc::not_found, fmt::format("{} is not there; build it by: cmake --preset release && cmake --build --preset release", path.string())};
+    return {Errc::not_found,
+            fmt::format("{} is not there; build it by: cmake --preset release && cmake --build --preset release",
+                        path.string())};
   }
   return path.string();
 }

@@ -1,6 +1,7 @@
 // Processes that outlive this command, and are never confused with a later process of the same number.
 //
-// A process is named by its pid, its start time and the machine's boot; signals go through a pidfd that was checked against these.
+// A process is named by its pid, its start time and the machine's boot; signals go through a pidfd that was checked
+// against these.
 #pragma once
 
 #include <sys/types.h>
@@ -20,8 +21,8 @@ struct ProcessId {
   std::string boot;          // /proc/sys/kernel/random/boot_id
 };
 
-Result<ProcessId> identify(pid_t pid);     // not_found if it is gone
-bool running(const ProcessId& process);    // false for zombies and for another process of the same number
+Result<ProcessId> identify(pid_t pid);   // not_found if it is gone
+bool running(const ProcessId& process);  // false for zombies and for another process of the same number
 
 // Starts a program in a session of its own, with its output appended to log. Fails if it cannot be executed.
 Result<ProcessId> start_detached(const std::vector<std::string>& words, const std::string& log);

@@ -13,13 +13,16 @@
 namespace cairn::tools {
 namespace {
 
-std::string silence(const ServerInfo& server) { return server.silent_ms < 0 ? "never heard" : human_milliseconds(server.silent_ms) + " ago"; }
+std::string silence(const ServerInfo& server) {
+  return server.silent_ms < 0 ? "never heard" : human_milliseconds(server.silent_ms) + " ago";
+}
 
 void print_servers(const ClusterStatus& status) {
   std::vector<std::vector<std::string>> rows = {{">server", "address", "host", "health", ">free", ">of", "heard"}};
   for (const ServerInfo& server : status.servers) {
-    rows.push_back({std::to_string(raw(server.server)), server.address.text(), server.labels.host, name_of(server.health),
-                    human_bytes(server.free_bytes), human_bytes(server.total_bytes), silence(server)});
+    rows.push_back({std::to_string(raw(server.server)), server.address.text(), server.labels.host,
+                    name_of(server.health), human_bytes(server.free_bytes), human_bytes(server.total_bytes),
+                    silence(server)});
   }
   fmt::print("{}", text_table(std::move(rows)));
 }
@@ -39,11 +42,13 @@ void print_status(const ClusterStatus& status, const Address& metaserver) {
   fmt::print("{}: {}\n", name_of(verdict.condition), verdict.what);
   if (!verdict.advice.empty()) fmt::print("  next: {}\n", verdict.advice);
   fmt::print("\n  metaserver {}, up {}\n", metaserver.text(), human_milliseconds(status.uptime_ms));
-  fmt::print("  {} of data, {}, {} ({} open, {} shortened, {} waiting to be deleted), {} missing\n", human_bytes(status.live_bytes),
-             counted(status.inodes, "inode"), counted(status.chunks, "chunk"), status.open_chunks, status.shortened_chunks,
-             status.garbage_chunks, counted(status.missing_shards, "shard"));
+  fmt::print("  {} of data, {}, {} ({} open, {} shortened, {} waiting to be deleted), {} missing\n",
+             human_bytes(status.live_bytes), counted(status.inodes, "inode"), counted(status.chunks, "chunk"),
+             status.open_chunks, status.shortened_chunks, status.garbage_chunks,
+             counted(status.missing_shards, "shard"));
   for (const StorageClass& one : status.classes) {
-    fmt::print("  class {}: {}, cells of {}, one shard per {}\n", one.name.empty() ? std::to_string(raw(one.id)) : one.name, format_code(one.policy),
+    fmt::print("  class {}: {}, cells of {}, one shard per {}\n",
+               one.name.empty() ? std::to_string(raw(one.id)) : one.name, format_code(one.policy),
                format_size(one.cell_bytes), one.failure_domain);
   }
   fmt::print("\n");
@@ -75,13 +80,15 @@ void add_status(CLI::App& app, int& exit_code) {
   };
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("status", "Whether everything is safe, and what to do if not");
-  command->footer("The first line is the verdict: healthy, degraded (everything can be read, less protection) or unavailable.\n"
-                  "Examples:\n  cairn status                  of the only cluster mounted here\n  cairn status /mnt/cairn\n"
-                  "  cairn status -m 10.0.0.1:7000 --json | jq .missing_shards");
+  command->footer(
+      "The first line is the verdict: healthy, degraded (everything can be read, less protection) or unavailable.\n"
+      "Examples:\n  cairn status                  of the only cluster mounted here\n  cairn status /mnt/cairn\n"
+      "  cairn status -m 10.0.0.1:7000 --json | jq .missing_shards");
   command->add_option("PATH", arguments->path, "A path under the mount of the cluster");
   command->add_option("-m,--metaserver", arguments->metaserver, "HOST:PORT; needs no mount");
   command->add_flag("--json", arguments->json, "For programs");
-  command->callback([arguments, &exit_code] { exit_code = run(arguments->path, arguments->metaserver, arguments->json); });
+  command->callback(
+      [arguments, &exit_code] { exit_code = run(arguments->path, arguments->metaserver, arguments->json); });
 }
 
 }  // namespace cairn::tools

@@ -8,18 +8,10 @@ namespace cairn::tools {
 using Json = nlohmann::ordered_json;
 
 Json to_json(const ServerInfo& server) {
-  return {{"server", raw(server.server)},
-          {"address", server.address.text()},
-          {"uuid", server.uuid},
-          {"site", server.labels.site},
-          {"rack", server.labels.rack},
-          {"host", server.labels.host},
-          {"disk", server.labels.disk},
-          {"health", name_of(server.health)},
-          {"total_bytes", server.total_bytes},
-          {"free_bytes", server.free_bytes},
-          {"boot", raw(server.boot)},
-          {"silent_ms", server.silent_ms}};
+  return {{"server", raw(server.server)},    {"address", server.address.text()}, {"uuid", server.uuid},
+          {"site", server.labels.site},      {"rack", server.labels.rack},       {"host", server.labels.host},
+          {"disk", server.labels.disk},      {"health", name_of(server.health)}, {"total_bytes", server.total_bytes},
+          {"free_bytes", server.free_bytes}, {"boot", raw(server.boot)},         {"silent_ms", server.silent_ms}};
 }
 
 Json to_json(const ClusterStatus& status, const Address& metaserver) {

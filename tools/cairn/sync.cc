@@ -10,8 +10,9 @@ namespace cairn::tools {
 void add_sync(CLI::App& app, int& exit_code) {
   auto path = std::make_shared<std::string>();
   CLI::App* command = app.add_subcommand("sync", "Returns when everything written through a mount is safe");
-  command->footer("sync(1) does not reach the mount's buffers, because the kernel does not forward it; this does.\n"
-                  "Example:\n  cairn sync /mnt/cairn");
+  command->footer(
+      "sync(1) does not reach the mount's buffers, because the kernel does not forward it; this does.\n"
+      "Example:\n  cairn sync /mnt/cairn");
   command->add_option("PATH", *path, "The mount, or any path under it")->required();
   command->callback([path, &exit_code] {
     const Result<MountEntry> mount = mount_at_or_above(*path);

@@ -22,7 +22,8 @@ std::string text_table(std::vector<std::vector<std::string>> rows, const std::st
   for (const auto& row : rows) {
     std::string line = indent;
     for (size_t i = 0; i < row.size(); ++i) {
-      line += i < right.size() && right[i] ? fmt::format("{:>{}}", row[i], widths[i]) : fmt::format("{:<{}}", row[i], widths[i]);
+      line += i < right.size() && right[i] ? fmt::format("{:>{}}", row[i], widths[i])
+                                           : fmt::format("{:<{}}", row[i], widths[i]);
       if (i + 1 < row.size()) line += "  ";
     }
     while (line.ends_with(' ')) line.pop_back();
@@ -52,6 +53,8 @@ std::string human_milliseconds(int64_t ms) {
   return fmt::format("{} d {} h", s / 86400, s % 86400 / 3600);
 }
 
-std::string counted(uint64_t count, const std::string& noun) { return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s"); }
+std::string counted(uint64_t count, const std::string& noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
 
 }  // namespace cairn::tools

@@ -36,7 +36,8 @@ std::string held_by(const fs::path& process, const std::string& directory) {
   std::error_code error;
   for (const char* link : {"cwd", "root", "exe"}) {
     const fs::path target = fs::read_symlink(process / link, error);
-    if (!error && below(target.string(), directory)) return std::string(link) == "cwd" ? "its working directory" : target.string();
+    if (!error && below(target.string(), directory))
+      return std::string(link) == "cwd" ? "its working directory" : target.string();
   }
   for (fs::directory_iterator file(process / "fd", error), end; !error && file != end; file.increment(error)) {
     std::error_code gone;
@@ -46,7 +47,8 @@ std::string held_by(const fs::path& process, const std::string& directory) {
   return {};
 }
 
-// "vim (pid 42: /mnt/cairn/a.txt), bash (pid 43: its working directory)". Other users' processes are seen by root alone.
+// "vim (pid 42: /mnt/cairn/a.txt), bash (pid 43: its working directory)". Other users' processes are seen by root
+// alone.
 std::string holders(const std::string& mountpoint) {
   std::vector<std::string> found;
   std::error_code error;
@@ -61,13 +63,15 @@ std::string holders(const std::string& mountpoint) {
     found.push_back(fmt::format("{} (pid {}: {})", name, pid, what));
     if (found.size() == kMaxHoldersNamed) break;
   }
-  return found.empty() ? "a process that this user cannot see, or a mapped file" : fmt::format("{}", fmt::join(found, ", "));
+  return found.empty() ? "a process that this user cannot see, or a mapped file"
+                       : fmt::format("{}", fmt::join(found, ", "));
 }
 
 Status unmount_once(const std::string& mountpoint, bool lazily) {
   if (::umount2(mountpoint.c_str(), lazily ? MNT_DETACH : 0) == 0) return {};
   if (errno == EBUSY) {
-    return Error{Errc::busy, fmt::format("{} is in use by {}; end these or leave the directory, then try again", mountpoint, holders(mountpoint))};
+    return Error{Errc::busy, fmt::format("{} is in use by {}; end these or leave the directory, then try again",
+                                         mountpoint, holders(mountpoint))};
   }
   if (errno != EPERM) return Error{Errc::io, fmt::format("umount of {}: {}", mountpoint, std::strerror(errno))};
   std::vector<std::string> words = {"fusermount3", "-u", "-q"};
@@ -75,8 +79,9 @@ Status unmount_once(const std::string& mountpoint, bool lazily) {
   words.push_back(mountpoint);
   ASSIGN(const int code, run_and_wait(words));
   if (code == 0) return {};
-  return Error{Errc::busy, fmt::format("fusermount3 could not unmount {}: it is in use by {}, or was mounted by another user", mountpoint,
-                                       holders(mountpoint))};
+  return Error{Errc::busy,
+               fmt::format("fusermount3 could not unmount {}: it is in use by {}, or was mounted by another user",
+                           mountpoint, holders(mountpoint))};
 }
 
 // The daemon of a mount that cannot be asked: by its command line, "cairn mount HOST:PORT MOUNTPOINT".
@@ -119,9 +124,12 @@ Status flush_mount(const std::string& mountpoint) {
   if (!root.valid()) return Error{Errc::io, fmt::format("cannot open {}: {}", mountpoint, std::strerror(errno))};
   // First the dirty pages of mappings, which only the kernel has; then what the daemon buffers.
   if (::syncfs(root.get()) != 0 || ::fsync(root.get()) != 0) {
-    return Error{Errc::io, fmt::format("not everything under {} could be stored: {}. The mount keeps it and tries again; its log says which "
-                                       "server failed",
-                                       mountpoint, std::strerror(errno))};
+    return Error{
+        Errc::io,
+        fmt::format(
+            "not everything under {} could be stored: {}. The mount keeps it and tries again; its log says which "
+            "server failed",
+            mountpoint, std::strerror(errno))};
   }
   return {};
 }
@@ -130,7 +138,9 @@ Status unmount(const std::string& mountpoint, Flushing flushing, std::string& no
   ASSIGN(const std::vector<MountEntry> mounts, read_mounts());
   const std::optional<MountEntry> mount = mount_of(mounts, mountpoint);
   if (!mount || mount->mountpoint != mountpoint) {
-    return Error{Errc::not_found, fmt::format("no CairnFS is mounted at {}; see the mounts by: grep fuse.cairn /proc/mounts", mountpoint)};
+    return Error{
+        Errc::not_found,
+        fmt::format("no CairnFS is mounted at {}; see the mounts by: grep fuse.cairn /proc/mounts", mountpoint)};
   }
   const Result<int> pid = daemon_pid(mountpoint);
   if (!pid.ok() && pid.code() == Errc::unavailable) {
@@ -140,15 +150,20 @@ Status unmount(const std::string& mountpoint, Flushing flushing, std::string& no
   const Status flushed = pid.ok() ? flush_mount(mountpoint) : Status(pid.error());
   if (!flushed.ok()) {
     if (flushing == Flushing::attempted) return give_up(mountpoint, flushed.error(), note);
-    return Error{flushed.code(), fmt::format("{}. Start the servers again and try once more, or give up what is not stored: cairn umount --force {}",
-                                             flushed.error().what, mountpoint)};
+    return Error{
+        flushed.code(),
+        fmt::format(
+            "{}. Start the servers again and try once more, or give up what is not stored: cairn umount --force {}",
+            flushed.error().what, mountpoint)};
   }
   const Result<ProcessId> daemon = identify(*pid);  // of another pid namespace: then there is nothing to wait for
   TRY(unmount_once(mountpoint, false));
   if (!daemon.ok()) return {};
   if (const Status gone = wait_until_gone(*daemon, kDaemonGrace); !gone.ok()) {
-    return Error{gone.code(), fmt::format("{} is unmounted, but its daemon (pid {}) is still storing data; its log says what it waits for",
-                                          mountpoint, *pid)};
+    return Error{
+        gone.code(),
+        fmt::format("{} is unmounted, but its daemon (pid {}) is still storing data; its log says what it waits for",
+                    mountpoint, *pid)};
   }
   return {};
 }

@@ -12,8 +12,9 @@ enum class Flushing : uint8_t {
   attempted,  // unmount all the same, lazily: for a mount whose servers are gone
 };
 
-// Flushes everything, unmounts, and waits until the daemon has ended. A mount whose daemon has died is cleaned away (and `note` says so).
-// Errors: not_found (no CairnFS is mounted exactly there), busy (names processes that use it), io (what could not be written).
+// Flushes everything, unmounts, and waits until the daemon has ended. A mount whose daemon has died is cleaned away
+// (and `note` says so). Errors: not_found (no CairnFS is mounted exactly there), busy (names processes that use it), io
+// (what could not be written).
 Status unmount(const std::string& mountpoint, Flushing flushing, std::string& note);
 
 // Makes everything safe that was written through this mount.

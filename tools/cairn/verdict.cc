@@ -57,21 +57,29 @@ std::string losses(int32_t survivable) {
 
 const char* name_of(Condition condition) {
   switch (condition) {
-    case Condition::healthy: return "healthy";
-    case Condition::degraded: return "degraded";
-    case Condition::unavailable: return "unavailable";
+    case Condition::healthy:
+      return "healthy";
+    case Condition::degraded:
+      return "degraded";
+    case Condition::unavailable:
+      return "unavailable";
   }
   return "unknown";
 }
 
 Verdict verdict_of(const ClusterStatus& status) {
   const std::vector<std::string> silent = silent_servers(status);
-  const std::string who = silent.empty() ? "" : fmt::format("{} of {} do not answer: {}", silent.size(),
-                                                            counted(status.servers.size(), "chunkserver"), fmt::join(silent, ", "));
+  const std::string who = silent.empty()
+                              ? ""
+                              : fmt::format("{} of {} do not answer: {}", silent.size(),
+                                            counted(status.servers.size(), "chunkserver"), fmt::join(silent, ", "));
   const std::string start = silent.empty() ? "" : "start them again (a dev cluster's: cairn dev up)";
   if (status.unreadable_chunks > 0) {
-    return {Condition::unavailable, fmt::format("{} cannot be read now{}{}", counted(status.unreadable_chunks, "chunk"), who.empty() ? "" : "; ", who),
-            start.empty() ? "wait a few seconds if the metaserver has just started; otherwise look at the servers' logs" : start};
+    return {Condition::unavailable,
+            fmt::format("{} cannot be read now{}{}", counted(status.unreadable_chunks, "chunk"),
+                        who.empty() ? "" : "; ", who),
+            start.empty() ? "wait a few seconds if the metaserver has just started; otherwise look at the servers' logs"
+                          : start};
   }
   if (status.servers.empty()) {
     return {Condition::unavailable, "no chunkserver has reported yet", "start some: cairn-chunkserver --help"};
@@ -80,21 +88,25 @@ Verdict verdict_of(const ClusterStatus& status) {
   const size_t usable = standard != nullptr ? usable_domains(status, standard->failure_domain) : 0;
   if (standard != nullptr && usable < standard->policy.m + 1u) {
     return {Condition::unavailable,
-            fmt::format("new data cannot be written: {} of failure domain \"{}\" can take it and {} needs {}{}{}", usable, standard->failure_domain,
-                        format_code(standard->policy), standard->policy.m + 1, who.empty() ? "" : "; ", who),
+            fmt::format("new data cannot be written: {} of failure domain \"{}\" can take it and {} needs {}{}{}",
+                        usable, standard->failure_domain, format_code(standard->policy), standard->policy.m + 1,
+                        who.empty() ? "" : "; ", who),
             start.empty() ? "add chunkservers on more hosts" : start};
   }
   if (status.missing_shards > 0) {
-    return {Condition::degraded, fmt::format("{} missing; everything can be read, {}{}{}", counted(status.missing_shards, "shard"),
-                                             losses(status.survivable_losses), who.empty() ? "" : "; ", who),
+    return {Condition::degraded,
+            fmt::format("{} missing; everything can be read, {}{}{}", counted(status.missing_shards, "shard"),
+                        losses(status.survivable_losses), who.empty() ? "" : "; ", who),
             start};
   }
   if (!silent.empty()) {
-    return {Condition::degraded, fmt::format("{}; no stored data depends on them, {}", who, losses(status.survivable_losses)), start};
+    return {Condition::degraded,
+            fmt::format("{}; no stored data depends on them, {}", who, losses(status.survivable_losses)), start};
   }
   std::string what = fmt::format("everything is fully redundant, {}", losses(status.survivable_losses));
   if (status.shortened_chunks > 0) {
-    what += fmt::format("; {} written while servers were away, as safe as the others but larger", counted(status.shortened_chunks, "chunk"));
+    what += fmt::format("; {} written while servers were away, as safe as the others but larger",
+                        counted(status.shortened_chunks, "chunk"));
   }
   return {Condition::healthy, what, ""};
 }
