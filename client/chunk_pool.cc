@@ -12,6 +12,9 @@ constexpr Duration kAvoidFor = 30s;
 constexpr Duration kRetryGrantAfter = 1s;
 constexpr Duration kRetrySealAfter = 500ms;
 constexpr size_t kSealsAtOnce = 64;
+constexpr Duration kPatience = 5s;            // with a metaserver that has just started
+constexpr Duration kNoPatienceFor = 60s;      // after that was in vain
+constexpr Duration kAskAgainAfter = 100ms;
 
 bool is_on(const ChunkInfo& chunk, const std::vector<ServerId>& servers) {
   return std::any_of(servers.begin(), servers.end(), [&](ServerId server) {
@@ -30,6 +33,7 @@ void ChunkPool::stop() {
     Lock lock(shared_->mutex);
     shared_->stopping = true;
     shared_->work.notify_all();
+    shared_->pause.notify_all();
   }
   thread_.join();
 }
@@ -141,10 +145,34 @@ Result<ChunkPool::HeldPtr> ChunkPool::grant(ClassId storage_class, const std::ve
       if (std::find(avoid.begin(), avoid.end(), server) == avoid.end()) request.avoid.push_back(server);
     }
   }
-  ASSIGN(const std::vector<ChunkInfo> granted, meta_.grant_chunks(request));
+  ASSIGN(const std::vector<ChunkInfo> granted, ask_for_chunk(request));
   if (granted.empty()) return Error{Errc::no_space, "the metaserver granted no chunk"};
   statistics_.chunks_granted += granted.size();
   return std::make_shared<Held>(std::make_unique<OpenChunk>(granted.front(), transport_, clock_, io_timeout_));
+}
+
+bool ChunkPool::servers_may_yet_report() {
+  const Result<ClusterMap> map = meta_.cluster_map();
+  return map.ok() && std::any_of(map->servers.begin(), map->servers.end(), [](const ServerInfo& s) { return s.health == Health::unknown; });
+}
+
+Result<std::vector<ChunkInfo>> ChunkPool::ask_for_chunk(const GrantChunks& request) {
+  const Instant started = clock_.now();
+  while (true) {
+    Result<std::vector<ChunkInfo>> granted = meta_.grant_chunks(request);
+    if (granted.ok() || granted.code() != Errc::no_space) return granted;
+    {
+      Lock lock(shared_->mutex);
+      if (shared_->stopping || clock_.now() < shared_->no_patience_before) return granted;
+    }
+    if (!servers_may_yet_report()) return granted;
+    Lock lock(shared_->mutex);
+    if (clock_.now() >= started + kPatience) {
+      shared_->no_patience_before = clock_.now() + kNoPatienceFor;
+      return granted;
+    }
+    shared_->pause.wait_until(lock, clock_.now() + kAskAgainAfter);
+  }
 }
 
 Status ChunkPool::seal_now(const OpenChunk& chunk, Instant deadline) {

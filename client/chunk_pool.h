@@ -61,12 +61,17 @@ class ChunkPool {
     std::map<const OpenChunk*, HeldPtr> used;             // leased now
     std::vector<ChunkId> to_seal;
     std::map<ServerId, Instant> avoided;                  // until then
+    CondVar pause;                                        // of grants that are asked for again
+    Instant no_patience_before;                           // waited in vain lately: no_space is believed at once
     bool stopping = false;
   };
 
   static ChunkLease lease(const std::shared_ptr<Shared>& shared, const HeldPtr& held);  // mutex held
   static void retire_locked(Shared& shared, const HeldPtr& held);
   Result<HeldPtr> grant(ClassId storage_class, const std::vector<ServerId>& avoid);
+  // Grants, and does not take a metaserver that has not yet heard its chunkservers for a full cluster.
+  Result<std::vector<ChunkInfo>> ask_for_chunk(const GrantChunks& request);
+  bool servers_may_yet_report();
   void loop();
 
   MetaClient& meta_;

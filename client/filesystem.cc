@@ -185,7 +185,7 @@ Status Filesystem::flush(FileHandle handle) {
   const std::shared_ptr<Inode> inode = state_->inode_of(handle);
   if (inode == nullptr) return Error{Errc::invalid, fmt::format("no open file has handle {}", handle)};
   // Other mounts see at the latest what was written before close.
-  if (!state_->context.session->trusted() && inode->file_if() != nullptr) TRY(state_->flusher.sync(inode));
+  if (!state_->context.session->trusted()) TRY(state_->flusher.sync(inode));
   uint64_t losses = 0, failures = 0;
   Error failure{}, loss{};
   {

@@ -185,6 +185,8 @@ Status Filesystem::set_xattr(const SetXattr& request) {
   TRY(state_->context.session->alive());
   const Status done = state_->context.noted(state_->context.meta.set_xattr(request));
   forget_xattrs(*state_->context.inodes.get(request.inode), state_->context.next_change());
+  // The class that the next flush of the inode writes to.
+  if (done.ok() && is_own(request.name)) TRY(get_attributes(request.inode));
   return done;
 }
 

@@ -120,5 +120,37 @@ TEST_F(FilesystemFaultsTest, WithoutEnoughServersASyncSaysSoAndTheDataIsKept) {
   EXPECT_EQ(read_all(*mounted_, inode), pattern(1, 100000));
 }
 
+// Two of the three failure domains that ec(k,2) needs at least: no chunk can be had.
+TEST(FilesystemSpaceTest, NoSpaceIsReportedAndWhatWasReportedIsDroppedInTheEnd) {
+  Cluster cluster({.chunkservers = 2});
+  auto mounted = cluster.mount();
+  const auto made = must(mounted->create(file_node("full")));
+  const InodeId inode = made.entry.attributes.inode;
+  must(mounted->write(inode, 0, pattern(1, 5000)));
+  EXPECT_EQ(mounted->sync(inode).code(), Errc::no_space);
+  EXPECT_EQ(mounted->write(inode, 5000, pattern(1, 10)).code(), Errc::no_space);
+  EXPECT_EQ(mounted->flush(made.handle).code(), Errc::no_space);
+  EXPECT_TRUE(mounted->flush(made.handle).ok());  // each descriptor is told once
+  const auto tiny = must(mounted->create(file_node("tiny")));  // needs no chunk
+  must(mounted->write(tiny.entry.attributes.inode, 0, pattern(2, 100)));
+  must(mounted->sync(tiny.entry.attributes.inode));
+  const Instant deadline = real_clock().now() + 30s;
+  while (must(mounted->get_attributes(inode)).size != 0 && real_clock().now() < deadline) {
+  }
+  EXPECT_EQ(must(mounted->get_attributes(inode)).size, 0u);
+  must(mounted->release(made.handle));
+  must(mounted->close());
+}
+
+TEST(FilesystemSpaceTest, ARemovedFileTakesItsUnwritableDataWithIt) {
+  Cluster cluster({.chunkservers = 2});
+  auto mounted = cluster.mount();
+  const auto made = must(mounted->create(file_node("full")));
+  must(mounted->write(made.entry.attributes.inode, 0, pattern(1, 5000)));
+  must(mounted->release(made.handle));
+  must(mounted->unlink(kRootInode, "full"));
+  must(mounted->close());
+}
+
 }  // namespace
 }  // namespace cairn
