@@ -14,6 +14,7 @@
 #include "common/base/log.h"
 #include "common/base/metrics.h"
 #include "common/base/random.h"
+#include "common/meta/policy.h"
 #include "metaserver/data_directory.h"
 #include "metaserver/metaserver.h"
 #include "metaserver/rocks_store.h"

@@ -2,7 +2,7 @@
 #include "metaserver/queries.h"
 
 #include "metaserver/extent_map.h"
-#include "metaserver/policy.h"
+#include "common/meta/policy.h"
 #include "metaserver/rows.h"
 
 namespace cairn::queries {

@@ -134,26 +134,4 @@ Result<Code> parse_code(std::string_view text) {
 
 std::string format_code(const Code& code) { return fmt::format("ec({},{})", code.d, code.m); }
 
-Result<uint32_t> parse_cell_bytes(std::string_view text) {
-  ASSIGN(const uint64_t bytes, parse_size(text));
-  if (bytes == 0 || bytes % kBlockBytes != 0 || bytes > kMaxCellBytes) {
-    return invalid("cell size \"{}\": a multiple of 4K, from 4K to {}", text, format_size(kMaxCellBytes));
-  }
-  return static_cast<uint32_t>(bytes);
-}
-
-Result<PolicyText> parse_policy(std::string_view text) {
-  const size_t slash = text.find('/');
-  ASSIGN(const Code code, parse_code(text.substr(0, slash)));
-  PolicyText policy{code, 0};
-  if (slash == std::string_view::npos) return policy;
-  ASSIGN(policy.cell_bytes, parse_cell_bytes(text.substr(slash + 1)));
-  return policy;
-}
-
-std::string format_policy(const PolicyText& policy) {
-  if (policy.cell_bytes == 0) return format_code(policy.code);
-  return format_code(policy.code) + "/" + format_size(policy.cell_bytes);
-}
-
 }  // namespace cairn

@@ -1,4 +1,5 @@
-// What people write in flags, config files and xattrs: sizes, durations, addresses and policies, both ways.
+// What people write in flags, config files and xattrs: sizes, durations, addresses and codes, both ways.
+// Not here: whole policies, with cell size and failure domain (common/meta/policy.h).
 //
 // Every error is Errc::invalid, quotes the text and says what would be right. Spaces are not accepted.
 #pragma once
@@ -26,17 +27,5 @@ Result<Address> parse_address(std::string_view text);
 // "ec(4,2)": 1 <= k <= 32, 0 <= m <= 8.
 Result<Code> parse_code(std::string_view text);
 std::string format_code(const Code& code);
-
-// A policy as the xattr cairn.policy has it: "ec(4,2)" or "ec(4,2)/64K".
-struct PolicyText {
-  Code code;
-  uint32_t cell_bytes = 0;  // 0: not named. Else a multiple of 4096 up to 1 MiB.
-  auto operator<=>(const PolicyText&) const = default;
-};
-Result<PolicyText> parse_policy(std::string_view text);
-std::string format_policy(const PolicyText& policy);
-
-// As in parse_policy; for a cell size that was given on its own. Fails on 0.
-Result<uint32_t> parse_cell_bytes(std::string_view text);
 
 }  // namespace cairn

@@ -3,7 +3,7 @@
 
 #include "metaserver/ops/operations.h"
 #include "metaserver/ops/storage_policy.h"
-#include "metaserver/policy.h"
+#include "common/meta/policy.h"
 
 namespace cairn::ops {
 

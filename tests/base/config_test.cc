@@ -68,17 +68,5 @@ TEST(ConfigTest, PoliciesNameTheirCode) {
   EXPECT_THAT(parse_code("raid6").error().what, HasSubstr("ec(4,2)"));
 }
 
-TEST(ConfigTest, APolicyMayNameItsCellSize) {
-  EXPECT_EQ(*parse_policy("ec(4,2)"), (PolicyText{{4, 2}, 0}));
-  EXPECT_EQ(*parse_policy("ec(2,1)/64K"), (PolicyText{{2, 1}, 64 << 10}));
-  for (const char* bad :
-       {"ec(2,1)/", "ec(2,1)/0", "ec(2,1)/1K", "ec(2,1)/6000", "ec(2,1)/2M", "ec(2,1)/64K/1", "/64K"}) {
-    EXPECT_FALSE(parse_policy(bad).ok()) << bad;
-  }
-  for (const PolicyText& policy : {PolicyText{{4, 2}, 0}, PolicyText{{2, 1}, 4096}, PolicyText{{10, 4}, 1 << 20}}) {
-    EXPECT_EQ(*parse_policy(format_policy(policy)), policy);
-  }
-}
-
 }  // namespace
 }  // namespace cairn

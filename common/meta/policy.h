@@ -13,8 +13,6 @@
 #include "common/meta/cluster.h"
 
 namespace cairn {
-// Full policies, with a failure domain; common/base/config.h has functions of the same names for the short ones of flags.
-inline namespace storage_policies {
 
 inline constexpr std::string_view kPolicyXattr = "cairn.policy";
 
@@ -32,5 +30,4 @@ std::string policy_text(const StorageClass& storage_class);
 // invalid unless placement, stripes and names can work with it.
 Status check_class(const StorageClass& storage_class);
 
-}  // namespace storage_policies
 }  // namespace cairn
