@@ -1,0 +1,114 @@
+#include "tests/sim/cairn_world.h"
+
+#include <algorithm>
+
+#include "chunkserver/chunkserver.h"
+#include "common/rpc/meta_client.h"
+#include "metaserver/metaserver.h"
+
+namespace cairn {
+
+CairnWorld::CairnWorld(const WorldOptions& options)
+    : options_(options), cluster_(options.seed), story_(cluster_.scheduler(), options.story) {}
+
+void CairnWorld::serve_for_ever() {
+  Mutex mutex;
+  CondVar never;
+  Lock lock(mutex);
+  while (true) never.wait(lock);
+}
+
+void CairnWorld::serve_metadata(SimMachine& machine) {
+  MetaserverOptions options;
+  options.listen = {machine.name, kMetaPort};
+  options.log_directory = "/log";
+  options.default_class.policy = options_.policy;
+  options.default_class.cell_bytes = options_.cell_bytes;
+  options.seed = machine.seed;
+  options.session_ttl = options_.session_ttl;
+  options.quarantine = options_.quarantine;
+  options.log_segment_bytes = 64u << 10;  // small, so that trimming and replay happen
+  options.flush_log_bytes = 128u << 10;
+  options.flush_interval = 5s;
+  options.on_failure = [this](const Error& error) { story_.wrong("the metaserver failed: {}", error.what); };
+  Metaserver server(machine.network, machine.clock, machine.disk, store_, options);
+  story_.must("the metaserver's start", server.start());
+  serve_for_ever();
+}
+
+void CairnWorld::serve_chunks(SimMachine& machine, uint32_t index) {
+  ChunkserverOptions options;
+  options.data = "/data";
+  options.listen = {machine.name, kChunkPort};
+  options.metaserver = Address{kMeta, kMetaPort};
+  options.labels = {.site = "site", .rack = "rack", .host = fmt::format("h{}", index), .disk = "0"};
+  options.buffer_bytes = 8u << 20;
+  Chunkserver server(machine.network, machine.clock, machine.disk, options, machine.seed);
+  story_.must(fmt::format("the start of chunkserver {}", machine.name), server.start());
+  serve_for_ever();
+}
+
+void CairnWorld::start_servers() {
+  cluster_.start(kMeta, [this](SimMachine& machine) { serve_metadata(machine); });
+  for (uint32_t i = 0; i < options_.chunkservers; ++i) {
+    cluster_.start(chunkserver(i), [this, i](SimMachine& machine) { serve_chunks(machine, i); });
+  }
+  wait_until_all_up();
+}
+
+void CairnWorld::lose_unflushed_metadata() { store_.crash(cluster_.random()()); }
+
+void CairnWorld::kill_metaserver() {
+  cluster_.kill(kMeta);
+  lose_unflushed_metadata();
+}
+
+void CairnWorld::cut_metaserver() {
+  cluster_.power_cut(kMeta);
+  lose_unflushed_metadata();
+}
+
+void CairnWorld::restart_metaserver() { cluster_.restart(kMeta); }
+
+void CairnWorld::cut_everything() {
+  cluster_.power_cut_everything();
+  lose_unflushed_metadata();
+}
+
+void CairnWorld::restart_everything() {
+  restart_metaserver();
+  for (uint32_t i = 0; i < options_.chunkservers; ++i) cluster_.restart(chunkserver(i));
+  cluster_.restart(kClient);
+}
+
+void CairnWorld::wait_until(const std::string& what, Duration longest, const std::function<bool()>& done) {
+  const Instant deadline = cluster_.scheduler().now() + longest;
+  while (!done()) {
+    if (cluster_.scheduler().now() > deadline) story_.wrong("after {} s still not: {}", longest / 1s, what);
+    sleep(100ms);
+  }
+}
+
+ClusterStatus CairnWorld::status() {
+  Network& network = cluster_.network_of("admin");
+  MetaClient meta(network, cluster_.clock("admin"), {kMeta, kMetaPort});
+  return story_.must("status", meta.status());
+}
+
+void CairnWorld::wait_until_all_up() {
+  wait_until("all chunkservers are up", 60s, [&] {
+    const ClusterStatus now = status();
+    return now.servers.size() == options_.chunkservers &&
+           std::ranges::all_of(now.servers, [](const ServerInfo& server) { return server.health == Health::up; });
+  });
+}
+
+FilesystemOptions CairnWorld::mount_options(const SimMachine& machine) const {
+  FilesystemOptions options;
+  options.metaserver = {kMeta, kMetaPort};
+  options.name = machine.name;
+  options.seed = machine.seed | 1;
+  return options;
+}
+
+}  // namespace cairn

@@ -1,0 +1,70 @@
+// All of CairnFS as simulated machines: the metaserver, its chunkservers, and machines of clients.
+//
+//   meta    log on its disk, a MemoryStore beside it        c0 .. c5   a data directory each, labelled host h0 .. h5
+//   client  whatever program the test starts on it
+//
+// Lives outside of the machines and outlives them. Calls come from the test's own fibers unless they say otherwise.
+#pragma once
+
+#include <string>
+
+#include "common/meta/admin.h"
+#include "client/filesystem.h"
+#include "metaserver/memory_store.h"
+#include "tests/sim/sim_cluster.h"
+#include "tests/sim/story.h"
+
+namespace cairn {
+
+struct WorldOptions {
+  uint64_t seed = 1;
+  int story = 2;  // file descriptor
+  uint32_t chunkservers = 6;
+  Code policy{4, 2};
+  uint32_t cell_bytes = 64u << 10;
+  Duration session_ttl = 20s;
+  Duration quarantine = 3s;
+};
+
+class CairnWorld {
+ public:
+  static constexpr const char* kMeta = "meta";
+  static constexpr const char* kClient = "client";
+  static constexpr uint16_t kMetaPort = 4000;
+  static constexpr uint16_t kChunkPort = 5000;
+
+  explicit CairnWorld(const WorldOptions& options);
+
+  SimCluster& cluster() { return cluster_; }
+  Story& story() { return story_; }
+  const WorldOptions& options() const { return options_; }
+  static std::string chunkserver(uint32_t index) { return fmt::format("c{}", index); }
+
+  void start_servers();  // all, for the first time
+  void kill_metaserver();
+  void cut_metaserver();  // its power
+  void restart_metaserver();
+  void cut_everything();      // the clients too
+  void restart_everything();  // servers and the client
+  void sleep(Duration time) { cluster_.scheduler().sleep(time); }
+
+  // From any fiber. Waits in virtual time; if it takes longer the run is wrong.
+  void wait_until(const std::string& what, Duration longest, const std::function<bool()>& done);
+  void wait_until_all_up();
+  ClusterStatus status();
+  // What a program on a client machine mounts with.
+  FilesystemOptions mount_options(const SimMachine& machine) const;
+
+ private:
+  void serve_metadata(SimMachine& machine);
+  void serve_chunks(SimMachine& machine, uint32_t index);
+  [[noreturn]] void serve_for_ever();
+  void lose_unflushed_metadata();
+
+  const WorldOptions options_;
+  MemoryStore store_;  // of the metaserver: it survives as RocksDB's files do
+  SimCluster cluster_;
+  Story story_;
+};
+
+}  // namespace cairn

@@ -1,0 +1,212 @@
+#include "tests/sim/worker.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+
+namespace cairn {
+
+FileModel::Bytes read_all(Story& story, Filesystem& files, InodeId inode) {
+  FileModel::Bytes all(story.must("stat", files.get_attributes(inode)).size);
+  for (size_t at = 0; at < all.size();) {
+    const size_t wanted = std::min<size_t>(all.size() - at, 128u << 10);
+    const size_t count = story.must(fmt::format("read of inode {} at {}", raw(inode), at), files.read(inode, at, std::span(all).subspan(at, wanted)));
+    if (count == 0) story.wrong("inode {} ends at {}, before its size {}", raw(inode), at, all.size());
+    at += count;
+  }
+  return all;
+}
+
+Worker::Worker(CairnWorld& world, WorkloadState& state, Filesystem& files, uint32_t index, uint64_t seed)
+    : world_(world), story_(world.story()), state_(state), files_(files), index_(index), random_(seed) {
+  for (const auto& [name, file] : directory().names()) {
+    open_.push_back({name, file, story_.must("open " + name, files_.open(file->inode, false))});
+  }
+}
+
+void Worker::end() {
+  for (Open& open : open_) story_.must("release " + label(open), files_.release(open.handle));
+  open_.clear();
+}
+
+std::string Worker::label(const Open& open) const { return fmt::format("w{}/{} (inode {})", index_, open.name, raw(open.file->inode)); }
+
+void Worker::step() {
+  world_.sleep(Duration(static_cast<int64_t>(random_.below(static_cast<uint64_t>(state_.options.longest_pause.count()) + 1))));
+  if (open_.empty()) return create();
+  Open& open = open_[random_.below(open_.size())];
+  switch (random_.below(20)) {
+    case 0:
+    case 1:
+    case 2: write(open, random_.below(state_.options.file_bytes)); break;
+    case 3: write(open, open.file->content().size()); break;
+    case 4:
+    case 5: append(open); break;
+    case 6: truncate(open); break;
+    case 7: zero(open); break;
+    case 8:
+    case 9:
+    case 10: read(open); break;
+    case 11: check(open); break;
+    case 12:
+    case 13:
+    case 14: sync(open); break;
+    case 15: random_.one_in(3) ? sync_all() : sync(open); break;
+    case 16: create(); break;
+    case 17: rename(); break;
+    case 18: random_.one_in(3) ? unlink() : rename(); break;
+    default: release_unnamed(); break;
+  }
+  ++state_.calls;
+}
+
+uint64_t Worker::length() {
+  switch (random_.below(5)) {
+    case 0: return random_.between(1, 200);
+    case 1: return random_.between(1, 9000);
+    case 2: return 4096 * random_.between(1, 4);
+    case 3: return random_.between(1, 40'000);
+    default: return random_.one_in(4) ? random_.between(1, 150'000) : random_.between(1, 3000);
+  }
+}
+
+FileModel::Bytes Worker::bytes(uint64_t count) {
+  FileModel::Bytes made(count);
+  for (uint8_t& byte : made) byte = static_cast<uint8_t>(random_());
+  return made;
+}
+
+void Worker::write(Open& open, uint64_t offset) {
+  const FileModel::Bytes data = bytes(length());
+  open.file->write(offset, data);
+  story_.must(fmt::format("write {} [{}, +{})", label(open), offset, data.size()), files_.write(open.file->inode, offset, data));
+}
+
+void Worker::append(Open& open) {
+  const FileModel::Bytes data = bytes(length());
+  const uint64_t end = open.file->content().size();
+  open.file->write(end, data);
+  const uint64_t at = story_.must("append " + label(open), files_.append(open.file->inode, data));
+  if (at != end) story_.wrong("append {} went to {} and the size is {}", label(open), at, end);
+}
+
+void Worker::truncate(Open& open) {
+  SetAttributes request;
+  request.inode = open.file->inode;
+  request.size = random_.one_in(5) ? 0 : random_.one_in(3) ? random_.below(3000) : random_.below(state_.options.file_bytes);
+  open.file->truncate(*request.size);
+  const Attributes after = story_.must(fmt::format("truncate {} to {}", label(open), *request.size), files_.set_attributes(request));
+  if (after.size != *request.size) story_.wrong("truncate {} to {} gives {}", label(open), *request.size, after.size);
+}
+
+void Worker::zero(Open& open) {
+  const uint64_t offset = random_.below(state_.options.file_bytes), count = length();
+  const bool may_grow = random_.one_in(2);
+  open.file->zero(offset, count, may_grow);
+  story_.must("zero " + label(open), files_.zero_range(open.file->inode, offset, count, may_grow));
+}
+
+void Worker::read(Open& open) {
+  const FileModel::Bytes& known = open.file->content();
+  const uint64_t offset = random_.below(state_.options.file_bytes);
+  FileModel::Bytes seen(length());
+  const size_t count = story_.must(fmt::format("read {} [{}, +{})", label(open), offset, seen.size()), files_.read(open.file->inode, offset, seen));
+  const uint64_t there = known.size() > offset ? std::min<uint64_t>(known.size() - offset, seen.size()) : 0;
+  if (count != there) story_.wrong("read {} [{}, +{}) gives {} bytes of {}", label(open), offset, seen.size(), count, there);
+  for (uint64_t i = 0; i < count; ++i) {
+    if (seen[i] != known[offset + i]) story_.wrong("read {}: byte {} is {:#04x}, not {:#04x}", label(open), offset + i, seen[i], known[offset + i]);
+  }
+}
+
+void Worker::check(Open& open) {
+  const FileModel::Bytes seen = read_all(story_, files_, open.file->inode);
+  const FileModel::Bytes& known = open.file->content();
+  if (seen.size() != known.size()) story_.wrong("{} has {} bytes, not {}", label(open), seen.size(), known.size());
+  const auto [a, b] = std::ranges::mismatch(seen, known);
+  if (a != seen.end()) story_.wrong("{}: byte {} is {:#04x}, not {:#04x}", label(open), a - seen.begin(), *a, *b);
+}
+
+void Worker::sync(Open& open) {
+  const uint64_t mark = open.file->mark();
+  story_.must("fsync " + label(open), files_.sync(open.file->inode));
+  open.file->acknowledge(mark);
+  ++state_.syncs;
+}
+
+void Worker::sync_all() {
+  std::vector<std::pair<FilePointer, uint64_t>> marks;
+  for (const DirectoryModel& each : state_.oracle.directories) {
+    // A write that is under way is not covered, and whether one is cannot be seen from here: other workers' last
+    // change is left out. Their marks may be acknowledged further by themselves meanwhile.
+    for (const auto& [name, file] : each.names()) {
+      const bool own = &each == &directory();
+      marks.emplace_back(file, own ? file->mark() : file->mark() - std::min<uint64_t>(file->mark(), 1));
+    }
+  }
+  story_.must("sync_all", files_.sync_all());
+  for (const auto& [file, mark] : marks) file->acknowledge(mark);
+  ++state_.syncs;
+}
+
+void Worker::change_names(const std::string& what, Names after, const std::function<Status()>& call) {
+  directory().begin(std::move(after));
+  story_.must(what, call());
+  directory().done();
+}
+
+std::string Worker::unused_name() {
+  while (true) {
+    std::string name = fmt::format("f{}", next_name_++ % 100);
+    if (!directory().names().contains(name)) return name;
+  }
+}
+
+void Worker::create() {
+  if (directory().names().size() >= state_.options.files) return;
+  const std::string name = unused_name();
+  Open open{name, std::make_shared<FileModel>(), 0};
+  Names after = directory().names();
+  after.emplace(name, open.file);
+  change_names("create " + name, std::move(after), [&]() -> Status {
+    ASSIGN(const auto made, files_.create({directory().inode, name, S_IFREG | 0644, 0, 0, 0, {}}));
+    open.file->inode = made.entry.attributes.inode;
+    open.handle = made.handle;
+    return {};
+  });
+  open_.push_back(std::move(open));
+}
+
+void Worker::rename() {
+  const Names& names = directory().names();
+  if (names.empty()) return;
+  const auto from = std::next(names.begin(), static_cast<std::ptrdiff_t>(random_.below(names.size())));
+  const auto over = std::next(names.begin(), static_cast<std::ptrdiff_t>(random_.below(names.size())));
+  const std::string old_name = from->first;
+  const std::string new_name = from != over && random_.one_in(2) ? over->first : unused_name();
+  Names after = names;
+  after[new_name] = from->second;
+  after.erase(old_name);
+  change_names(fmt::format("rename w{}/{} to {}", index_, old_name, new_name), std::move(after), [&] {
+    return files_.rename({directory().inode, old_name, directory().inode, new_name, 0});
+  });
+}
+
+void Worker::unlink() {
+  const Names& names = directory().names();
+  if (names.empty()) return;
+  const std::string name = std::next(names.begin(), static_cast<std::ptrdiff_t>(random_.below(names.size())))->first;
+  Names after = names;
+  after.erase(name);
+  change_names(fmt::format("unlink w{}/{}", index_, name), std::move(after), [&] { return files_.unlink(directory().inode, name); });
+}
+
+void Worker::release_unnamed() {
+  for (auto open = open_.begin(); open != open_.end(); ++open) {
+    if (std::ranges::any_of(directory().names(), [&](const auto& named) { return named.second == open->file; })) continue;
+    story_.must("release " + label(*open), files_.release(open->handle));
+    open_.erase(open);
+    return;
+  }
+}
+
+}  // namespace cairn

@@ -1,0 +1,125 @@
+#include "tests/sim/workloads.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+
+#include "common/base/random.h"
+#include "tests/sim/worker.h"
+
+namespace cairn {
+namespace {
+
+std::unique_ptr<Filesystem> mount(CairnWorld& world, WorkloadState& state, SimMachine& machine) {
+  FilesystemOptions options = state.options.mount;
+  const FilesystemOptions given = world.mount_options(machine);
+  options.metaserver = given.metaserver;
+  options.name = given.name;
+  ++state.mounts;
+  Random random(machine.seed);
+  for (int attempt = 1;; ++attempt) {
+    options.seed = random() | 1;
+    auto mounted = Filesystem::mount(machine.network, machine.clock, options);
+    if (mounted.ok()) return std::move(mounted).value();
+    // The session of a mount that crashed holds the tree for its TTL, and gets another when the metaserver restarts.
+    world.story().tell("{}: mount: {}", machine.name, mounted.error().what);
+    if (attempt == 5) world.story().wrong("cannot mount");
+  }
+}
+
+std::map<std::string, InodeId> list(Story& story, Filesystem& files, InodeId directory) {
+  std::map<std::string, InodeId> found;
+  for (uint64_t cookie = 0;;) {
+    const DirectoryPage page = story.must("readdir", files.read_directory(directory, cookie, 100));
+    for (const Entry& entry : page.entries) {
+      if (!found.emplace(entry.name, entry.attributes.inode).second) story.wrong("readdir: {} twice", entry.name);
+      cookie = entry.cookie;
+    }
+    if (page.complete) return found;
+    if (page.entries.empty()) story.wrong("readdir: an empty page that is not the last");
+  }
+}
+
+std::string joined(const std::map<std::string, InodeId>& names) {
+  std::string text;
+  for (const auto& [name, inode] : names) text += fmt::format(" {}={}", name, raw(inode));
+  return text;
+}
+
+// Every name and byte; what was found is what every later crash must leave.
+void judge(Story& story, Filesystem& files, Oracle& oracle) {
+  uint64_t count = 0, bytes = 0;
+  for (size_t i = 0; i < oracle.directories.size(); ++i) {
+    DirectoryModel& directory = oracle.directories[i];
+    const auto seen = list(story, files, directory.inode);
+    if (!directory.settle(seen)) {
+      std::string known;
+      for (const auto& [name, file] : directory.names()) known += fmt::format(" {}={}", name, raw(file->inode));
+      story.wrong("directory w{} has{}, and should have{}", i, joined(seen), known);
+    }
+    for (const auto& [name, file] : directory.names()) {
+      FileModel::Bytes content = read_all(story, files, file->inode);
+      if (const auto objection = file->objection(content)) story.wrong("w{}/{} (inode {}): {}", i, name, raw(file->inode), *objection);
+      ++count;
+      bytes += content.size();
+      file->adopt(std::move(content));
+    }
+  }
+  story.tell("client: {} files with {} bytes are as they may be", count, bytes);
+}
+
+void format(Story& story, Filesystem& files, WorkloadState& state) {
+  state.oracle.directories.resize(state.options.workers);
+  for (uint32_t i = 0; i < state.options.workers; ++i) {
+    const std::string name = fmt::format("w{}", i);
+    auto made = files.make_node({kRootInode, name, S_IFDIR | 0755, 0, 0, 0, {}});
+    if (!made.ok() && made.code() == Errc::exists) made = files.lookup(kRootInode, name);  // a crash came in between
+    state.oracle.directories[i].inode = story.must("mkdir " + name, std::move(made)).attributes.inode;
+  }
+  state.formatted = true;
+}
+
+}  // namespace
+
+void run_workload(CairnWorld& world, WorkloadState& state, SimMachine& machine) {
+  Story& story = world.story();
+  const auto files = mount(world, state, machine);
+  story.tell("client: mounted");
+  if (!state.formatted) format(story, *files, state);
+  judge(story, *files, state.oracle);
+  {
+    std::vector<Thread> threads;
+    Random random(machine.seed);
+    for (uint32_t i = 0; i < state.options.workers; ++i) {
+      threads.emplace_back(fmt::format("worker{}", i), [&world, &state, &files, i, seed = random()] {
+        Worker worker(world, state, *files, i, seed);
+        while (!state.finish) worker.step();
+        worker.end();
+      });
+    }
+  }
+  story.must("close", files->close());
+  for (DirectoryModel& directory : state.oracle.directories) {
+    for (const auto& [name, file] : directory.names()) file->acknowledge(file->mark());
+  }
+  story.tell("client: closed after {} calls", state.calls);
+}
+
+void run_verification(CairnWorld& world, WorkloadState& state, SimMachine& machine) {
+  const auto files = mount(world, state, machine);
+  judge(world.story(), *files, state.oracle);
+  world.story().must("close", files->close());
+}
+
+void run_deletion(CairnWorld& world, WorkloadState& state, SimMachine& machine) {
+  Story& story = world.story();
+  const auto files = mount(world, state, machine);
+  for (size_t i = 0; i < state.oracle.directories.size(); ++i) {
+    DirectoryModel& directory = state.oracle.directories[i];
+    for (const auto& [name, file] : directory.names()) story.must("unlink " + name, files->unlink(directory.inode, name));
+    story.must("rmdir", files->rmdir(kRootInode, fmt::format("w{}", i)));
+  }
+  story.must("close", files->close());
+}
+
+}  // namespace cairn

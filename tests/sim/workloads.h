@@ -1,0 +1,41 @@
+// What the programs on the simulated client machine do: change files, and hold every answer against the oracle.
+//
+// Each runs within a process of the simulation, which may be killed at any moment; the oracle lives outside and is told
+// of each change before it is asked for. What is wrong ends the run through the story.
+#pragma once
+
+#include "client/filesystem.h"
+#include "tests/sim/cairn_world.h"
+#include "tests/sim/oracle.h"
+
+namespace cairn {
+
+struct WorkloadOptions {
+  uint32_t workers = 3;
+  uint32_t files = 4;                // of each worker, at most
+  uint64_t file_bytes = 200'000;     // about, at most
+  Duration longest_pause = 200ms;    // between two calls of a worker
+  FilesystemOptions mount;           // seed and address are set at each start
+};
+
+// What the client's program and the test's driver tell each other; outside of the machines.
+struct WorkloadState {
+  Oracle oracle;
+  WorkloadOptions options;
+  bool finish = false;      // set by the driver: sync, close, and end
+  bool formatted = false;   // the workers' directories exist
+  uint64_t calls = 0;       // of workers, that were answered
+  uint64_t syncs = 0;
+  uint64_t mounts = 0;
+};
+
+// Mounts, judges what the last crash left, works until it is told to finish, closes.
+void run_workload(CairnWorld& world, WorkloadState& state, SimMachine& machine);
+
+// Mounts afresh, judges every name and byte, closes.
+void run_verification(CairnWorld& world, WorkloadState& state, SimMachine& machine);
+
+// Mounts, deletes everything, closes.
+void run_deletion(CairnWorld& world, WorkloadState& state, SimMachine& machine);
+
+}  // namespace cairn
