@@ -12,7 +12,7 @@ class FioVerifyTest(ClusterTest):
         folder = self.path(name)
         os.makedirs(folder, exist_ok=True)
         words = ["fio", f"--name={name}", f"--directory={folder}", "--ioengine=psync", f"--size={scaled(24, 256)}M", "--verify=crc32c",
-                 "--verify_fatal=1", "--do_verify=1", "--fallocate=none", "--minimal", *options]
+                 "--verify_fatal=1", "--verify_state_save=0", "--do_verify=1", "--fallocate=none", "--minimal", *options]
         done = subprocess.run(words, capture_output=True, text=True, timeout=600)
         self.assertEqual(done.returncode, 0, f"{' '.join(words)}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
 
