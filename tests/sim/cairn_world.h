@@ -52,6 +52,9 @@ class CairnWorld {
   void wait_until(const std::string& what, Duration longest, const std::function<bool()>& done);
   void wait_until_all_up();
   ClusterStatus status();
+  void tell_status();  // all of it, into the story
+  // What else is told of a wait that took too long.
+  void on_hang(std::function<void()> tell) { tell_more_ = std::move(tell); }
   // What a program on a client machine mounts with.
   FilesystemOptions mount_options(const SimMachine& machine) const;
 
@@ -65,6 +68,7 @@ class CairnWorld {
   MemoryStore store_;  // of the metaserver: it survives as RocksDB's files do
   SimCluster cluster_;
   Story story_;
+  std::function<void()> tell_more_;
 };
 
 }  // namespace cairn

@@ -35,7 +35,7 @@ WorkloadOptions pick_workload(Random& random) {
   options.workers = static_cast<uint32_t>(random.between(1, 3));
   options.files = static_cast<uint32_t>(random.between(1, 5));
   options.file_bytes = random.one_in(3) ? 20'000 : 200'000;
-  options.longest_pause = random.one_in(3) ? 20ms : 400ms;
+  options.longest_pause = random.one_in(3) ? 5ms : 80ms;
   options.mount.flush_after = kFlushes[random.below(std::size(kFlushes))];
   options.mount.dirty_bytes = random.one_in(2) ? 1u << 20 : 16u << 20;
   options.mount.cache_bytes = random.one_in(2) ? 256u << 10 : 8u << 20;
@@ -46,6 +46,7 @@ class ClusterRun {
  public:
   ClusterRun(uint64_t seed, int story_to) : world_(pick_world(seed, story_to)), random_(mix64(seed ^ 0xC0FFEE)) {
     state_.options = pick_workload(random_);
+    world_.on_hang([this] { state_.tell(world_.story()); });
   }
 
   uint64_t run() {
@@ -62,7 +63,7 @@ class ClusterRun {
     world_.start_servers();
     world_.cluster().start(CairnWorld::kClient, [this](SimMachine& machine) { run_workload(world_, state_, machine); });
     world_.wait_until("the client works", 60s, [&] { return state_.formatted; });
-    Trouble(world_, random_()).run(std::chrono::seconds(random_.between(2, 30)));
+    Trouble(world_, random_()).run(std::chrono::seconds(random_.between(5, 90)));
     end_client();
     world_.wait_until_all_up();
     in_a_fresh_mount("all is judged", run_verification);
@@ -142,7 +143,7 @@ RunOutcome run_seed(uint64_t seed, bool loud) {
     ::close(ends[0]);
     ::dup2(ends[1], STDERR_FILENO);  // what a dying process says is part of the story
     ::alarm(kLongestRealSeconds);
-    spdlog::set_level(loud ? spdlog::level::info : spdlog::level::off);
+    spdlog::set_level(loud ? spdlog::level::debug : spdlog::level::off);
     const uint64_t hash = run_seed_here(seed, ends[1]);
     ::dprintf(ends[1], "trace %016llx\n", static_cast<unsigned long long>(hash));
     ::_exit(0);

@@ -1,6 +1,11 @@
 #include "tests/sim/trouble.h"
 
 namespace cairn {
+namespace {
+
+constexpr Duration kStartTime = 3s;  // of a chunkserver, more than enough
+
+}  // namespace
 
 Trouble::Trouble(CairnWorld& world, uint64_t seed)
     : world_(world), cluster_(world.cluster()), story_(world.story()), random_(seed) {}
@@ -60,6 +65,7 @@ void Trouble::impair_chunkserver() {
   const auto restart = [this, name] {
     story_.tell("{} starts", name);
     cluster_.restart(name);
+    settled_[name] = cluster_.scheduler().now() + kStartTime;
   };
   const auto clear = [this, name] {
     story_.tell("{}: its disk is well", name);
@@ -70,7 +76,9 @@ void Trouble::impair_chunkserver() {
     cluster_.disk(name).add_fault(std::move(injected));
     impaired_[index] = {until, clear};
   };
-  switch (random_.below(8)) {
+  // A server that cannot read its own identity does not start, and says so: that is no trouble to live through.
+  const bool starting = settled_[name] > cluster_.scheduler().now();
+  switch (random_.below(starting ? 4 : 8)) {
     case 0:
     case 1:
       story_.tell("{} is killed", name);
@@ -83,7 +91,14 @@ void Trouble::impair_chunkserver() {
       cluster_.power_cut(name);
       impaired_[index] = {until, restart};
       return;
-    case 4: return fault("fdatasync fails", {.operation = DiskOperation::sync, .one_in = random_.between(1, 4)});
+    case 4:
+      if (random_.one_in(2)) {
+        return fault("fdatasync of shards fails", {.operation = DiskOperation::sync, .path_part = ".open", .one_in = random_.between(1, 4)});
+      }
+      // A directory that could not be synced stays unusable until a restart, as on a kernel that has gone read-only.
+      fault("every sync may fail", {.operation = DiskOperation::sync, .one_in = random_.between(1, 4)});
+      impaired_[index].mend = [clear, restart] { clear(); restart(); };
+      return;
     case 5: return fault("writes fail", {.operation = DiskOperation::write, .one_in = random_.between(1, 4)});
     case 6: return fault("reads fail", {.operation = DiskOperation::read, .one_in = random_.between(1, 4)});
     default:
@@ -145,6 +160,9 @@ void Trouble::cut_everything() {
   world_.sleep(between(1ms, 2s));
   story_.tell("the power is back");
   world_.restart_everything();
+  for (uint32_t i = 0; i < world_.options().chunkservers; ++i) {
+    settled_[CairnWorld::chunkserver(i)] = cluster_.scheduler().now() + kStartTime;
+  }
 }
 
 }  // namespace cairn

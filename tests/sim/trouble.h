@@ -37,7 +37,8 @@ class Trouble {
   SimCluster& cluster_;
   Story& story_;
   Random random_;
-  std::map<uint32_t, Impaired> impaired_;  // chunkservers
+  std::map<uint32_t, Impaired> impaired_;   // chunkservers
+  std::map<std::string, Instant> settled_;  // when a chunkserver that was started serves for sure
 };
 
 }  // namespace cairn

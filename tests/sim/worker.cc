@@ -33,6 +33,7 @@ std::string Worker::label(const Open& open) const { return fmt::format("w{}/{} (
 
 void Worker::step() {
   world_.sleep(Duration(static_cast<int64_t>(random_.below(static_cast<uint64_t>(state_.options.longest_pause.count()) + 1))));
+  doing("nothing");
   if (open_.empty()) return create();
   Open& open = open_[random_.below(open_.size())];
   switch (random_.below(20)) {
@@ -57,6 +58,7 @@ void Worker::step() {
     case 18: random_.one_in(3) ? unlink() : rename(); break;
     default: release_unnamed(); break;
   }
+  doing("nothing");
   ++state_.calls;
 }
 
@@ -79,6 +81,7 @@ FileModel::Bytes Worker::bytes(uint64_t count) {
 void Worker::write(Open& open, uint64_t offset) {
   const FileModel::Bytes data = bytes(length());
   open.file->write(offset, data);
+  doing("write " + label(open));
   story_.must(fmt::format("write {} [{}, +{})", label(open), offset, data.size()), files_.write(open.file->inode, offset, data));
 }
 
@@ -86,6 +89,7 @@ void Worker::append(Open& open) {
   const FileModel::Bytes data = bytes(length());
   const uint64_t end = open.file->content().size();
   open.file->write(end, data);
+  doing("append " + label(open));
   const uint64_t at = story_.must("append " + label(open), files_.append(open.file->inode, data));
   if (at != end) story_.wrong("append {} went to {} and the size is {}", label(open), at, end);
 }
@@ -95,6 +99,7 @@ void Worker::truncate(Open& open) {
   request.inode = open.file->inode;
   request.size = random_.one_in(5) ? 0 : random_.one_in(3) ? random_.below(3000) : random_.below(state_.options.file_bytes);
   open.file->truncate(*request.size);
+  doing("truncate " + label(open));
   const Attributes after = story_.must(fmt::format("truncate {} to {}", label(open), *request.size), files_.set_attributes(request));
   if (after.size != *request.size) story_.wrong("truncate {} to {} gives {}", label(open), *request.size, after.size);
 }
@@ -103,6 +108,7 @@ void Worker::zero(Open& open) {
   const uint64_t offset = random_.below(state_.options.file_bytes), count = length();
   const bool may_grow = random_.one_in(2);
   open.file->zero(offset, count, may_grow);
+  doing("zero " + label(open));
   story_.must("zero " + label(open), files_.zero_range(open.file->inode, offset, count, may_grow));
 }
 
@@ -110,6 +116,7 @@ void Worker::read(Open& open) {
   const FileModel::Bytes& known = open.file->content();
   const uint64_t offset = random_.below(state_.options.file_bytes);
   FileModel::Bytes seen(length());
+  doing("read " + label(open));
   const size_t count = story_.must(fmt::format("read {} [{}, +{})", label(open), offset, seen.size()), files_.read(open.file->inode, offset, seen));
   const uint64_t there = known.size() > offset ? std::min<uint64_t>(known.size() - offset, seen.size()) : 0;
   if (count != there) story_.wrong("read {} [{}, +{}) gives {} bytes of {}", label(open), offset, seen.size(), count, there);
@@ -119,6 +126,7 @@ void Worker::read(Open& open) {
 }
 
 void Worker::check(Open& open) {
+  doing("read all of " + label(open));
   const FileModel::Bytes seen = read_all(story_, files_, open.file->inode);
   const FileModel::Bytes& known = open.file->content();
   if (seen.size() != known.size()) story_.wrong("{} has {} bytes, not {}", label(open), seen.size(), known.size());
@@ -128,12 +136,14 @@ void Worker::check(Open& open) {
 
 void Worker::sync(Open& open) {
   const uint64_t mark = open.file->mark();
+  doing("fsync " + label(open));
   story_.must("fsync " + label(open), files_.sync(open.file->inode));
   open.file->acknowledge(mark);
   ++state_.syncs;
 }
 
 void Worker::sync_all() {
+  doing("sync_all");
   std::vector<std::pair<FilePointer, uint64_t>> marks;
   for (const DirectoryModel& each : state_.oracle.directories) {
     // A write that is under way is not covered, and whether one is cannot be seen from here: other workers' last
@@ -149,6 +159,7 @@ void Worker::sync_all() {
 }
 
 void Worker::change_names(const std::string& what, Names after, const std::function<Status()>& call) {
+  doing(what);
   directory().begin(std::move(after));
   story_.must(what, call());
   directory().done();

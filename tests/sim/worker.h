@@ -44,6 +44,7 @@ class Worker {
   void release_unnamed();
   void change_names(const std::string& what, Names after, const std::function<Status()>& call);
   std::string label(const Open& open) const;
+  void doing(std::string what) { state_.doing[index_] = std::move(what); }
 
   CairnWorld& world_;
   Story& story_;

@@ -81,10 +81,17 @@ void format(Story& story, Filesystem& files, WorkloadState& state) {
 
 }  // namespace
 
+void WorkloadState::tell(Story& story) const {
+  for (size_t i = 0; i < doing.size(); ++i) story.tell("worker {}: {}", i, doing[i]);
+  if (mounted != nullptr) story.tell("{}", mounted->statistics_json());
+}
+
 void run_workload(CairnWorld& world, WorkloadState& state, SimMachine& machine) {
   Story& story = world.story();
   const auto files = mount(world, state, machine);
   story.tell("client: mounted");
+  state.mounted = files.get();
+  state.doing.assign(state.options.workers, "");
   if (!state.formatted) format(story, *files, state);
   judge(story, *files, state.oracle);
   {
@@ -98,6 +105,7 @@ void run_workload(CairnWorld& world, WorkloadState& state, SimMachine& machine) 
       });
     }
   }
+  state.mounted = nullptr;
   story.must("close", files->close());
   for (DirectoryModel& directory : state.oracle.directories) {
     for (const auto& [name, file] : directory.names()) file->acknowledge(file->mark());

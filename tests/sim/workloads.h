@@ -27,6 +27,10 @@ struct WorkloadState {
   uint64_t calls = 0;       // of workers, that were answered
   uint64_t syncs = 0;
   uint64_t mounts = 0;
+  Filesystem* mounted = nullptr;   // by the program that runs, for a story of how it hangs
+  std::vector<std::string> doing;  // by each worker
+
+  void tell(Story& story) const;
 };
 
 // Mounts, judges what the last crash left, works until it is told to finish, closes.
