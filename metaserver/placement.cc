@@ -26,12 +26,13 @@ struct Domain {
   double free = 0;      // fraction of that server
 };
 
-std::vector<Domain> usable_domains(const std::vector<Candidate>& candidates, const PlacementRequest& request, bool with_avoided) {
+// Without the first `avoid` of those to be avoided.
+std::vector<Domain> usable_domains(const std::vector<Candidate>& candidates, const PlacementRequest& request, size_t avoid) {
   std::map<std::string, Domain> domains;
   for (const Candidate& candidate : candidates) {
     if (candidate.health != Health::up || usable_bytes(candidate) == 0) continue;
-    const bool avoided = std::find(request.avoid.begin(), request.avoid.end(), candidate.server) != request.avoid.end();
-    if (avoided && !with_avoided) continue;
+    const auto avoid_end = request.avoid.begin() + static_cast<ptrdiff_t>(avoid);
+    if (std::find(request.avoid.begin(), avoid_end, candidate.server) != avoid_end) continue;
     auto name = domain_of(candidate.labels, request.failure_domain);
     if (!name.ok()) continue;  // the level was checked by place()
     Domain& domain = domains[*name];
@@ -95,8 +96,15 @@ Result<Placement> place(const std::vector<Candidate>& candidates, const Placemen
   if (k < 1 || k > kMaxDataShards || m > kMaxParityShards) {
     return Error{Errc::invalid, fmt::format("ec({},{}) is outside ec(1..{},0..{})", k, m, kMaxDataShards, kMaxParityShards)};
   }
-  std::vector<Domain> domains = usable_domains(candidates, request, false);
-  if (domains.size() < m + 1) domains = usable_domains(candidates, request, true);
+  std::vector<Domain> domains = usable_domains(candidates, request, request.avoid.size());
+  if (domains.size() < m + 1) {
+    size_t enough = 0, too_many = request.avoid.size();
+    while (enough + 1 < too_many) {
+      const size_t middle = enough + (too_many - enough) / 2;
+      (usable_domains(candidates, request, middle).size() < m + 1 ? too_many : enough) = middle;
+    }
+    domains = usable_domains(candidates, request, enough);
+  }
   if (domains.size() < m + 1) {
     return Error{Errc::no_space, fmt::format("ec({},{}) needs chunkservers with free space in at least {} different {}s; {} can take "
                                              "shards now: start or add chunkservers, or free space on them",

@@ -30,7 +30,7 @@ struct Candidate {
 struct PlacementRequest {
   Code policy;                  // ec(k,m) with k = d
   std::string failure_domain;   // "site", "rack", "host" or "disk"
-  std::vector<ServerId> avoid;  // a hint
+  std::vector<ServerId> avoid;  // the worst first. Where the others are too few, as few of these as will do, from the end
 };
 
 struct Placement {

@@ -62,9 +62,8 @@ TEST(PlacementTest, KeepsItsInvariantsOnRandomTopologies) {
     }
     ASSERT_TRUE(placement.ok()) << seed << ": " << placement.error().what;
     const bool can_avoid = preferred.size() >= m + 1;
-    const size_t domains = can_avoid ? preferred.size() : usable.size();
     EXPECT_EQ(placement->code.m, m) << "m is never given up";
-    EXPECT_EQ(placement->code.d, std::min<size_t>(request.policy.d, domains - m));
+    if (can_avoid) EXPECT_EQ(placement->code.d, std::min<size_t>(request.policy.d, preferred.size() - m));
     EXPECT_EQ(placement->servers.size(), placement->code.shards());
     std::set<std::string> used;
     for (const ServerId id : placement->servers) {
@@ -125,6 +124,16 @@ TEST(PlacementTest, AServerThatJustFailedTheWriterIsLeftOutEvenIfTheCodeGetsShor
   const auto placement = place(hosts(6), request, 3);
   EXPECT_EQ(placement->code, (Code{2, 2}));
   EXPECT_THAT(placement->servers, testing::UnorderedElementsAre(ServerId{3}, ServerId{4}, ServerId{5}, ServerId{6}));
+}
+
+TEST(PlacementTest, WhereTooFewAreLeftThoseThatFailedLongestAgoAreTried) {
+  auto request = kDefault;
+  request.avoid = {ServerId{5}, ServerId{1}, ServerId{6}, ServerId{2}};
+  const auto placement = place(hosts(6), request, 3);
+  EXPECT_EQ(placement->code, (Code{1, 2}));
+  EXPECT_THAT(placement->servers, testing::UnorderedElementsAre(ServerId{2}, ServerId{3}, ServerId{4}));
+  request.avoid = {ServerId{5}, ServerId{1}, ServerId{6}, ServerId{2}, ServerId{3}, ServerId{4}};
+  EXPECT_THAT(place(hosts(6), request, 3)->servers, testing::UnorderedElementsAre(ServerId{2}, ServerId{3}, ServerId{4}));
 }
 
 TEST(PlacementTest, LeavesAReserveOnEachServer) {
