@@ -141,9 +141,12 @@ Result<ChunkPool::HeldPtr> ChunkPool::grant(ClassId storage_class, const std::ve
     Lock lock(shared_->mutex);
     const Instant now = clock_.now();
     std::erase_if(shared_->avoided, [&](const auto& one) { return one.second <= now; });
+    std::vector<std::pair<Instant, ServerId>> earlier;  // the last one failed longest ago
     for (const auto& [server, until] : shared_->avoided) {
-      if (std::find(avoid.begin(), avoid.end(), server) == avoid.end()) request.avoid.push_back(server);
+      if (std::find(avoid.begin(), avoid.end(), server) == avoid.end()) earlier.emplace_back(until, server);
     }
+    std::sort(earlier.rbegin(), earlier.rend());
+    for (const auto& [until, server] : earlier) request.avoid.push_back(server);
   }
   ASSIGN(const std::vector<ChunkInfo> granted, ask_for_chunk(request));
   if (granted.empty()) return Error{Errc::no_space, "the metaserver granted no chunk"};
@@ -173,6 +176,12 @@ Result<std::vector<ChunkInfo>> ChunkPool::ask_for_chunk(const GrantChunks& reque
     }
     shared_->pause.wait_until(lock, clock_.now() + kAskAgainAfter);
   }
+}
+
+void ChunkPool::pause(Duration time) {
+  Lock lock(shared_->mutex);
+  const Instant until = clock_.now() + time;
+  while (!shared_->stopping && clock_.now() < until) shared_->pause.wait_until(lock, until);
 }
 
 Status ChunkPool::seal_now(const OpenChunk& chunk, Instant deadline) {

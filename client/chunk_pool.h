@@ -38,6 +38,8 @@ class ChunkPool {
   void retire(const ChunkLease& lease);
   // Seals now: afterwards no commit to it can succeed that has not already. Tries until the deadline.
   Status seal_now(const OpenChunk& chunk, Instant deadline);
+  // Between two attempts that failed: the cluster may learn meanwhile which servers are gone. Ends early with the pool.
+  void pause(Duration time);
 
  private:
   struct Held {

@@ -9,7 +9,9 @@ namespace cairn {
 
 namespace {
 
-constexpr int kMaxAttempts = 12;         // chunks that may break under one flush
+constexpr int kMaxAttempts = 16;         // chunks that may break under one flush
+constexpr int kQuickAttempts = 3;        // then with pauses, 17 s in all: servers that die are suspect after 3 s
+constexpr Duration kFirstPause = 50ms, kLongestPause = 2s;
 constexpr int kDeadlineTimeouts = 4;     // of one call's timeout
 constexpr int kMaxChunksOfStore = 64;    // that one flush may fill; only broken grants could make it more
 
@@ -178,6 +180,7 @@ Status FlushJob::settle() {
     return appended_;
   }
   for (int attempt = 0; attempt < kMaxAttempts && context_.clock.now() < deadline_; ++attempt) {
+    if (attempt >= kQuickAttempts) pool_.pause(std::min<Duration>(kFirstPause * (1 << std::min(attempt - kQuickAttempts, 10)), kLongestPause));
     if (any_lost()) {
       if (const Status stored = store_lost_again(); !stored.ok()) {
         fail(stored.error());
