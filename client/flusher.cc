@@ -133,8 +133,8 @@ void Flusher::queue_shared(const std::shared_ptr<Inode>& inode, ClassId storage_
   lane(storage_class, ChunkKind::mixed).requests.push_back(std::make_shared<Request>(Request{inode, true}));
 }
 
-Status Flusher::prepare(const std::shared_ptr<Inode>& inode) {
-  Status known = reader_.ensure_head(*inode);
+Result<bool> Flusher::prepare(const std::shared_ptr<Inode>& inode) {
+  Result<bool> known = reader_.ensure_head(*inode);
   if (!known.ok() && (known.code() == Errc::not_found || known.code() == Errc::stale_handle)) give_up(inode);
   return known;
 }
@@ -163,13 +163,17 @@ void Flusher::give_up(const std::shared_ptr<Inode>& inode) {
 }
 
 Result<Taken> Flusher::take_known(const std::shared_ptr<Inode>& inode, TakeRule rule, FlushFile& file) {
-  if (!context_.session->trusted()) TRY(prepare(inode));
+  if (!context_.session->trusted()) {
+    ASSIGN(const bool known, prepare(inode));
+    if (!known) return Taken::busy;
+  }
   for (int attempt = 0; attempt < 3; ++attempt) {
     rule.trusted = context_.session->trusted();
     const Taken taken = take(inode, rule, file);
     if (taken == Taken::yes) load_rewritten(file, reader_);
     if (taken != Taken::unknown) return taken;
-    TRY(prepare(inode));
+    ASSIGN(const bool known, prepare(inode));
+    if (!known) return Taken::busy;
   }
   return Taken::busy;
 }

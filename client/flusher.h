@@ -51,7 +51,8 @@ class Flusher {
   void loop();
   Lane& lane(ClassId storage_class, ChunkKind kind);  // mutex_ held
   // Makes class, generation and the place of the content known. not_found: the inode is gone and its dirty data with it.
-  Status prepare(const std::shared_ptr<Inode>& inode);
+  // False: a call changes the inode now, and registers it again when it ends.
+  Result<bool> prepare(const std::shared_ptr<Inode>& inode);
   Result<Taken> take_known(const std::shared_ptr<Inode>& inode, TakeRule rule, FlushFile& file);
   void flush_alone(const std::shared_ptr<Inode>& inode, bool everything);  // as a stream
   void flush_shared(const std::shared_ptr<Inode>& inode);                  // with others, when the lane's turn comes

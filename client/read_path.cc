@@ -36,7 +36,7 @@ bool worth_a_new_layout(Errc code) {
 
 Result<ReadPath::Done> ReadPath::read(const std::shared_ptr<Inode>& inode, uint64_t offset, std::span<uint8_t> into) {
   for (int attempt = 0;; ++attempt) {
-    ASSIGN(const Snapshot snapshot, take_snapshot(*inode, offset, into.size(), false));
+    ASSIGN(const Snapshot snapshot, take_snapshot(*inode, offset, into.size(), For::reader));
     const Status status = fill(*inode, snapshot, offset, into.first(snapshot.length));
     if (status.ok()) return Done{snapshot.length, snapshot.advice};
     if (attempt > 0 || !worth_a_new_layout(status.code())) {
@@ -50,16 +50,17 @@ Result<ReadPath::Done> ReadPath::read(const std::shared_ptr<Inode>& inode, uint6
 }
 
 Status ReadPath::read_committed(Inode& inode, uint64_t from, std::span<uint8_t> out) {
-  ASSIGN(const Snapshot snapshot, take_snapshot(inode, from, out.size(), true));
+  ASSIGN(const Snapshot snapshot, take_snapshot(inode, from, out.size(), For::flush));
   return fill(inode, snapshot, from, out);
 }
 
-Result<ReadPath::Snapshot> ReadPath::take_snapshot(Inode& inode, uint64_t offset, uint64_t length, bool committed_only) {
+Result<ReadPath::Snapshot> ReadPath::take_snapshot(Inode& inode, uint64_t offset, uint64_t length, For whom) {
+  const bool committed_only = whom != For::reader;
   bool first = true;
   for (int attempt = 0; attempt < kSnapshotAttempts; ++attempt) {
     if (!context_.session->trusted()) {
       LayoutCache fresh;
-      ASSIGN(const Attributes attributes, fetch_fresh(inode, offset, offset + length, fresh));
+      ASSIGN(const Attributes attributes, fetch_fresh(inode, offset, offset + length, fresh, whom));
       Lock lock(inode.mutex);
       FileState& file = inode.file();
       if (file.changing || attributes.version < inode.attributes.version) continue;  // older than what we did meanwhile
@@ -86,7 +87,7 @@ Result<ReadPath::Snapshot> ReadPath::take_snapshot(Inode& inode, uint64_t offset
       }
     }
     lock.unlock();
-    TRY(fetch_page(inode, unknown, std::max(offset + length, unknown + 1)));
+    TRY(fetch_page(inode, unknown, std::max(offset + length, unknown + 1), whom));
   }
   return Error{Errc::io, fmt::format("inode {}: its layout changes faster than it can be read", raw(inode.id))};
 }
@@ -165,13 +166,19 @@ Result<std::vector<KnownExtent>> ReadPath::known_extents(const Layout& page) {
   return extents;
 }
 
-Result<bool> ReadPath::fetch_page(Inode& inode, uint64_t from, uint64_t to) {
+Status ReadPath::wait_for_changes(Inode& inode, For whom) {
+  Lock lock(inode.mutex);
+  if (whom == For::flush && inode.file().changing) {
+    return Error{Errc::busy, fmt::format("inode {}: its size or extents are being changed", raw(inode.id))};
+  }
+  inode.changed.wait(lock, [&] { return !inode.file().changing; });
+  return {};
+}
+
+Result<bool> ReadPath::fetch_page(Inode& inode, uint64_t from, uint64_t to, For whom) {
   const uint64_t asked_at = context_.changes_now();
   const uint64_t epoch = context_.session->trust_epoch();
-  {
-    Lock lock(inode.mutex);
-    inode.changed.wait(lock, [&] { return !inode.file().changing; });
-  }
+  TRY(wait_for_changes(inode, whom));
   ASSIGN(Layout page, ask(inode, from, to));
   ASSIGN(std::vector<KnownExtent> extents, known_extents(page));
   Lock lock(inode.mutex);
@@ -189,12 +196,9 @@ Result<bool> ReadPath::fetch_page(Inode& inode, uint64_t from, uint64_t to) {
   return true;
 }
 
-Result<Attributes> ReadPath::fetch_fresh(Inode& inode, uint64_t from, uint64_t to, LayoutCache& layout) {
+Result<Attributes> ReadPath::fetch_fresh(Inode& inode, uint64_t from, uint64_t to, LayoutCache& layout, For whom) {
   for (int attempt = 0; attempt < kSnapshotAttempts; ++attempt) {
-    {
-      Lock lock(inode.mutex);
-      inode.changed.wait(lock, [&] { return !inode.file().changing; });
-    }
+    TRY(wait_for_changes(inode, whom));
     layout.forget();
     std::optional<Attributes> seen;
     for (uint64_t at = from;;) {
@@ -214,28 +218,33 @@ Result<Attributes> ReadPath::fetch_fresh(Inode& inode, uint64_t from, uint64_t t
   return Error{Errc::io, fmt::format("inode {}: other mounts change it faster than it can be read", raw(inode.id))};
 }
 
-Status ReadPath::ensure_head(Inode& inode) {
+Result<bool> ReadPath::ensure_head(Inode& inode) {
   for (int attempt = 0; attempt < kSnapshotAttempts; ++attempt) {
+    if (const Status free = wait_for_changes(inode, For::flush); !free.ok()) return false;
     if (!context_.session->trusted()) {
       LayoutCache fresh;
-      ASSIGN(const Attributes attributes, fetch_fresh(inode, 0, 1, fresh));
+      const Result<Attributes> attributes = fetch_fresh(inode, 0, 1, fresh, For::flush);
+      if (!attributes.ok() && attributes.code() == Errc::busy) return false;
+      if (!attributes.ok()) return attributes.error();
       Lock lock(inode.mutex);
-      if (inode.file().changing || attributes.version < inode.attributes.version) continue;
-      inode.learn(attributes, false);
+      if (inode.file().changing || attributes->version < inode.attributes.version) continue;
+      inode.learn(*attributes, false);
       inode.file().layout = std::move(fresh);
-      return {};
+      return true;
     }
     {
       Lock lock(inode.mutex);
-      if (inode.attributes_known && inode.file().layout.head() != LayoutCache::Head::unknown) return {};
+      if (inode.attributes_known && inode.file().layout.head() != LayoutCache::Head::unknown) return true;
     }
-    TRY(fetch_page(inode, 0, 1));
+    const Result<bool> page = fetch_page(inode, 0, 1, For::flush);
+    if (!page.ok() && page.code() == Errc::busy) return false;
+    if (!page.ok()) return page.error();
   }
   return Error{Errc::io, fmt::format("inode {}: its layout changes faster than it can be read", raw(inode.id))};
 }
 
 void ReadPath::prefetch(Inode& inode, uint64_t from, uint64_t to) {
-  const Result<Snapshot> snapshot = take_snapshot(inode, from, to - from, true);
+  const Result<Snapshot> snapshot = take_snapshot(inode, from, to - from, For::read_ahead);
   if (!snapshot.ok()) return;
   for (const Source& source : snapshot->sources) {
     if (source.extent.chunk == nullptr) continue;

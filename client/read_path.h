@@ -26,13 +26,15 @@ class ReadPath {
   };
   Result<Done> read(const std::shared_ptr<Inode>& inode, uint64_t offset, std::span<uint8_t> into);
 
-  // Committed bytes [from, from + out.size()) whatever is buffered over them; zeros in holes and behind the end.
+  // Committed bytes [from, from + out.size()) whatever is buffered over them; zeros in holes and behind the end. For a
+  // flush: busy instead of waiting for a call that changes the inode, because that call waits for the flush.
   Status read_committed(Inode& inode, uint64_t from, std::span<uint8_t> out);
   // Fetches the stripes of [from, to) into the cache. Errors are left to the read that will need the bytes.
   void prefetch(Inode& inode, uint64_t from, uint64_t to);
 
   // Makes sure that it is known whether the content is inline; afterwards, attributes are known too (as of now, if not trusted).
-  Status ensure_head(Inode& inode);
+  // For a flush, as read_committed: false if a call changes the inode, which may wait for what this flush has taken already.
+  Result<bool> ensure_head(Inode& inode);
 
  private:
   // Where a part of the answer comes from.
@@ -53,13 +55,19 @@ class ReadPath {
     uint64_t size = 0;
   };
 
-  Result<Snapshot> take_snapshot(Inode& inode, uint64_t offset, uint64_t length, bool committed_only);
+  enum class For : uint8_t {
+    reader,
+    read_ahead,  // committed bytes only
+    flush,       // committed bytes only, and busy where others wait until nobody changes the inode
+  };
+  Result<Snapshot> take_snapshot(Inode& inode, uint64_t offset, uint64_t length, For whom);
   static Snapshot build(Inode& inode, const LayoutCache& layout, uint64_t offset, uint64_t end, bool committed_only);
   static void add_committed(const LayoutCache& layout, uint64_t committed_size, uint64_t from, uint64_t to, Snapshot& snapshot);
   // One page of the layout into the inode's cache. False: something changed meanwhile, look again.
-  Result<bool> fetch_page(Inode& inode, uint64_t from, uint64_t to);
+  Result<bool> fetch_page(Inode& inode, uint64_t from, uint64_t to, For whom);
   // The layout of [from, to) at one version, for a mount that may not keep it.
-  Result<Attributes> fetch_fresh(Inode& inode, uint64_t from, uint64_t to, LayoutCache& layout);
+  Result<Attributes> fetch_fresh(Inode& inode, uint64_t from, uint64_t to, LayoutCache& layout, For whom);
+  static Status wait_for_changes(Inode& inode, For whom);
   Result<Layout> ask(Inode& inode, uint64_t from, uint64_t to);
   Result<std::vector<KnownExtent>> known_extents(const Layout& page);
 
