@@ -235,11 +235,25 @@ Status ShardFile::punch(uint64_t place, uint64_t length) {
   return target->punch(place, std::min(length, round_up(size) - place));
 }
 
+// A power cut may have kept the arrival of a rename and not its departure: then the file has its older name too, and would
+// stay with it.
+Status ShardFile::remove_older_names() {
+  for (const ShardState older : {ShardState::open, ShardState::failed}) {
+    if (older == name_.state) continue;
+    const Status removed = folder_.disk.remove(path_of({.key = key_, .state = older}));
+    if (!removed.ok() && removed.code() != Errc::not_found) return removed;
+  }
+  return {};
+}
+
 Status ShardFile::remove() {
   uint64_t position = 0;
   {
     ASSIGN(Turn turn, take_turn());
-    if (exists_) TRY(folder_.disk.remove(path_of(name_)));
+    if (exists_) {
+      TRY(remove_older_names());
+      TRY(folder_.disk.remove(path_of(name_)));
+    }
     Lock lock(folder_.mutex);
     removed_ = true;
     position = folder_.names.advance();

@@ -98,6 +98,7 @@ class ShardFile {
   Status compare(uint64_t place, std::span<const uint8_t> record);
   void mark_failed(const std::string& why);
   Status rename_to(ShardName name);
+  Status remove_older_names();
 
   void fail(const std::string& why);  // takes the turn
   Result<std::shared_ptr<File>> open_file(bool keep);
