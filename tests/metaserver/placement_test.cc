@@ -63,7 +63,9 @@ TEST(PlacementTest, KeepsItsInvariantsOnRandomTopologies) {
     ASSERT_TRUE(placement.ok()) << seed << ": " << placement.error().what;
     const bool can_avoid = preferred.size() >= m + 1;
     EXPECT_EQ(placement->code.m, m) << "m is never given up";
-    if (can_avoid) EXPECT_EQ(placement->code.d, std::min<size_t>(request.policy.d, preferred.size() - m));
+    if (can_avoid) {
+      EXPECT_EQ(placement->code.d, std::min<size_t>(request.policy.d, preferred.size() - m));
+    }
     EXPECT_EQ(placement->servers.size(), placement->code.shards());
     std::set<std::string> used;
     for (const ServerId id : placement->servers) {
