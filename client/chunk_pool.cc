@@ -1,6 +1,7 @@
 #include "client/chunk_pool.h"
 
 #include <algorithm>
+#include <optional>
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -160,17 +161,24 @@ bool ChunkPool::servers_may_yet_report() {
 }
 
 Result<std::vector<ChunkInfo>> ChunkPool::ask_for_chunk(const GrantChunks& request) {
-  const Instant started = clock_.now();
+  std::optional<Instant> refused_at;
+  Duration waited{};  // for servers to report; not for the metaserver's answer, which may be away again
   while (true) {
     Result<std::vector<ChunkInfo>> granted = meta_.grant_chunks(request);
+    if (granted.ok()) {
+      Lock lock(shared_->mutex);
+      shared_->no_patience_before = {};
+    }
     if (granted.ok() || granted.code() != Errc::no_space) return granted;
+    if (refused_at) waited += std::min<Duration>(clock_.now() - *refused_at, 2 * kAskAgainAfter);
+    refused_at = clock_.now();
     {
       Lock lock(shared_->mutex);
       if (shared_->stopping || clock_.now() < shared_->no_patience_before) return granted;
     }
     if (!servers_may_yet_report()) return granted;
     Lock lock(shared_->mutex);
-    if (clock_.now() >= started + kPatience) {
+    if (waited >= kPatience) {
       shared_->no_patience_before = clock_.now() + kNoPatienceFor;
       return granted;
     }
