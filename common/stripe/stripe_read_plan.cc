@@ -49,7 +49,13 @@ void StripeReadPlan::on_failed(uint32_t id, Error error, Instant now) {
   decide(now);
 }
 
-void StripeReadPlan::on_tick(Instant now) { decide(now); }
+// Only here, and not with an answer, the time is up: other answers may have come and not been taken yet.
+void StripeReadPlan::on_tick(Instant now) {
+  decide(now);
+  if (failed() || done() || now < give_up_) return;
+  failure_ = too_few();
+  failure_->what += "; given up waiting for the others";
+}
 
 Instant StripeReadPlan::next_tick() const {
   Instant next = give_up_;
@@ -86,10 +92,6 @@ void StripeReadPlan::decide(Instant now) {
   std::ranges::stable_sort(by_width, [](const Cell* a, const Cell* b) { return a->blocks > b->blocks; });
   for (Cell* cell : by_width) {
     if (!failed()) decide_cell(*cell, now);
-  }
-  if (!failed() && !done() && now >= give_up_) {
-    failure_ = too_few();
-    failure_->what += "; given up waiting for the others";
   }
 }
 

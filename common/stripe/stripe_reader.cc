@@ -58,6 +58,7 @@ struct ActiveStripe {
   Job job;
   StripeReadPlan plan;
   std::vector<AskMemory> asks;
+  Instant gives_up_at;
 
   // Of a cell of the range: its wanted bytes in the caller's memory.
   std::span<uint8_t> out_of(const StripeReadPlan::Cell& cell, uint32_t cell_bytes) const {
@@ -98,8 +99,20 @@ class ExtentRead {
       } else if (calls_->under_way() == 0) {
         return {Errc::io, fmt::format("chunk {}: calls to its servers were lost", raw(chunk_.chunk))};
       }
+      if (time_is_up()) TRY(take_all_answers());
       TRY(tick());
     }
+  }
+
+  bool time_is_up() const {
+    const Instant now = clock_.now();
+    return std::ranges::any_of(active_, [&](const ActiveStripe& stripe) { return stripe.gives_up_at <= now; });
+  }
+
+  // This thread may have spent the time on connecting to servers that are gone, while the others have answered.
+  Status take_all_answers() {
+    while (const auto done = calls_->wait(clock_.now())) TRY(on_completion(*done));
+    return {};
   }
 
   // The next range to start, if the window has room for it.
@@ -125,7 +138,7 @@ class ExtentRead {
     StripeReadPlan::Stripe stripe{chunk_.chunk,   job.place,      shape_, job.position, static_cast<uint32_t>(job.out.size()),
                                   chunk_.servers, std::move(reluctance)};
     const Instant now = clock_.now();
-    active_.push_back({job, StripeReadPlan(std::move(stripe), now, options_.hedge_after, now + options_.give_up_after), {}});
+    active_.push_back({job, StripeReadPlan(std::move(stripe), now, options_.hedge_after, now + options_.give_up_after), {}, now + options_.give_up_after});
     bytes_active_ += job.out.size();
     return advance(std::prev(active_.end()));
   }

@@ -66,6 +66,21 @@ TEST_F(StripeReadPlanTest, CellsThatAreReadAnywayServeAsSources) {
   EXPECT_TRUE(p.done());
 }
 
+TEST_F(StripeReadPlanTest, AnAnswerThatIsTakenLateStillCounts) {
+  auto p = plan(0, 4 * kCell);
+  p.take_asks();
+  now = now + 5s;  // spent elsewhere, for example on connecting to a server that is gone
+  p.on_failed(2, {Errc::unavailable, "gone"}, now);
+  for (const uint32_t ask : {0, 1, 3}) p.on_good(ask, now);
+  EXPECT_FALSE(p.failed());
+  p.on_good(p.take_asks().at(0).id, now);
+  EXPECT_TRUE(p.done());
+  auto silent = plan(0, 4 * kCell);
+  silent.take_asks();
+  silent.on_tick(now + 5s);
+  EXPECT_TRUE(silent.failed());
+}
+
 TEST_F(StripeReadPlanTest, AnAskThatIsTooNarrowIsMadeAgainWider) {
   auto p = plan(kCell - 10, 10 + kCell);  // ten bytes of cell 0, all of cell 1
   ASSERT_THAT(shards(p.take_asks()), ElementsAre(0, 1));
