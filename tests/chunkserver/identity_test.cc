@@ -28,6 +28,19 @@ TEST(IdentityTest, IsMadeOnceAndReadBack) {
   EXPECT_EQ((*again)->get().server, ServerId{5});
 }
 
+TEST(IdentityTest, TheTextOfFormatOneStays) {
+  Identity identity{"1b4e28ba-2fa1-41d2-883f-0016d3cca427", Incarnation{0x5c77c972a01b2c3d}, ServerId{7}};
+  std::string text =
+      "# The identity of this data directory of a cairn-chunkserver. Do not edit or copy it.\n"
+      "format = 1\nuuid = \"1b4e28ba-2fa1-41d2-883f-0016d3cca427\"\nincarnation = \"5c77c972a01b2c3d\"\nserver = 7\n";
+  EXPECT_EQ(encode_identity(identity), text);
+  auto decoded = decode_identity(text);
+  ASSERT_TRUE(decoded.ok()) << decoded.error().what;
+  EXPECT_EQ(decoded->uuid, identity.uuid);
+  EXPECT_EQ(decoded->incarnation, identity.incarnation);
+  EXPECT_EQ(decoded->server, identity.server);
+}
+
 TEST(IdentityTest, RefusesAnotherClusterAndAnotherServersCallsNamingBoth) {
   test::TemporaryDirectory directory;
   auto identity = IdentityFile::open(real_disk(), directory.path(), 7);
