@@ -15,7 +15,7 @@
 #include <optional>
 #include <unordered_map>
 
-#include "common/base/buffer.h"
+#include "common/base/buffer_spares.h"
 #include "common/base/clock.h"
 #include "common/base/thread.h"
 #include "common/base/types.h"
@@ -33,8 +33,15 @@ struct StripeKeyHash {
 
 // The stripe's data bytes [first, first + bytes.size()): its present cells.
 struct CachedStripe {
-  uint64_t first = 0;
+  CachedStripe(uint64_t the_first, size_t size, std::shared_ptr<BufferSpares> the_spares)
+      : first(the_first), bytes(the_spares->take(size)), spares(std::move(the_spares)) {}
+  ~CachedStripe() { spares->give(std::move(bytes)); }
+  CachedStripe(const CachedStripe&) = delete;
+  CachedStripe& operator=(const CachedStripe&) = delete;
+
+  const uint64_t first;
   Buffer bytes;
+  const std::shared_ptr<BufferSpares> spares;  // where the memory goes, whoever lets go of it last
 };
 
 class BlockCache {

@@ -2,10 +2,6 @@
 
 namespace cairn {
 
-namespace {
-constexpr size_t kSpareSegments = 16;
-}
-
 uint64_t BufferBudget::held() const {
   Lock lock(mutex_);
   return held_;
@@ -42,20 +38,16 @@ Buffer BufferBudget::take(uint32_t capacity) {
   {
     Lock lock(mutex_);
     held_ += capacity;
-    if (capacity == kMaxSegmentBytes && !spare_.empty()) {
-      Buffer memory = std::move(spare_.back());
-      spare_.pop_back();
-      return memory;
-    }
   }
-  return Buffer(capacity);
+  return spares_->take(capacity);
 }
 
 void BufferBudget::give_back(Buffer memory) {
+  const size_t size = memory.size();
+  spares_->give(std::move(memory));
   Lock lock(mutex_);
-  held_ -= memory.size();
+  held_ -= size;
   room_.notify_all();
-  if (memory.size() == kMaxSegmentBytes && spare_.size() < kSpareSegments) spare_.push_back(std::move(memory));
 }
 
 Segment::Segment(std::shared_ptr<BufferBudget> budget, uint32_t capacity)

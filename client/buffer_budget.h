@@ -8,9 +8,8 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <vector>
 
-#include "common/base/buffer.h"
+#include "common/base/buffer_spares.h"
 #include "common/base/result.h"
 #include "common/base/thread.h"
 
@@ -18,7 +17,7 @@ namespace cairn {
 
 class BufferBudget {
  public:
-  explicit BufferBudget(uint64_t limit_bytes) : limit_bytes_(limit_bytes) {}
+  BufferBudget(uint64_t limit_bytes, std::shared_ptr<BufferSpares> spares) : limit_bytes_(limit_bytes), spares_(std::move(spares)) {}
   uint64_t held() const;
   uint64_t limit() const { return limit_bytes_; }
   // Waits until so many bytes fit, or nothing is held (so that one write larger than the limit goes through). Fails at once
@@ -35,12 +34,12 @@ class BufferBudget {
   void give_back(Buffer memory);
 
   const uint64_t limit_bytes_;
+  const std::shared_ptr<BufferSpares> spares_;
   mutable Mutex mutex_;
   CondVar room_;
   uint64_t held_ = 0;              // guarded by mutex_, as the rest
   std::optional<Error> stalled_;
   std::optional<Error> shut_;
-  std::vector<Buffer> spare_;      // of kMaxSegmentBytes each: faulting fresh memory in costs more than copying into it
 };
 
 inline constexpr uint32_t kMaxSegmentBytes = 1u << 20;

@@ -18,6 +18,8 @@
 
 namespace cairn {
 
+inline constexpr size_t kSpareBytes = 16u << 20;  // big buffers kept for reuse, beyond what caches and buffered writes hold
+
 struct ClientContext {
   ClientContext(Network& a_network, Clock& a_clock, FilesystemOptions the_options)
       : network(a_network),
@@ -29,7 +31,7 @@ struct ClientContext {
         inodes(options.cached_inodes),
         names(options.cached_names),
         blocks(options.cache_bytes),
-        budget(std::make_shared<BufferBudget>(options.dirty_bytes)) {}
+        budget(std::make_shared<BufferBudget>(options.dirty_bytes, spares)) {}
 
   // Passes an error on, after noticing whether it says that the session has ended.
   Error noted(Error error) {
@@ -61,6 +63,7 @@ struct ClientContext {
   MetaClient meta;
   ClusterView cluster;
   ChunkClient chunks;
+  const std::shared_ptr<BufferSpares> spares = std::make_shared<BufferSpares>(kSpareBytes);
   ChunkDirectory chunk_infos;
   InodeTable inodes;
   NameCache names;

@@ -309,9 +309,8 @@ std::shared_ptr<const CachedStripe> ReadPath::fetch_stripe(const KnownExtent& kn
   const Extent& stripe = known.extent;
   const uint32_t first = std::countr_zero(stripe.shape.present);
   const uint32_t cells = std::countr_one(stripe.shape.present >> first);
-  auto fetched = std::make_shared<CachedStripe>();
-  fetched->first = uint64_t{first} * stripe.shape.cell_bytes;
-  fetched->bytes = Buffer(size_t{cells} * stripe.shape.cell_bytes);
+  const auto fetched = std::make_shared<CachedStripe>(uint64_t{first} * stripe.shape.cell_bytes, size_t{cells} * stripe.shape.cell_bytes,
+                                                      context_.spares);
   Extent whole = stripe;
   whole.offset = 0;
   whole.position = fetched->first;

@@ -12,9 +12,18 @@
 
 namespace cairn {
 
+// Gives a buffer's memory back to where it came from.
+struct BufferMemory {
+  size_t mapped = 0;  // bytes of its own mapping; 0: from the heap
+  void operator()(uint8_t* bytes) const;
+};
+
 class Buffer {
  public:
   static constexpr size_t kAlignment = 4096;
+  // From this size on, memory is mapped of its own and goes back to the system with the buffer: a heap that has given out and taken back
+  // many of them keeps several times what is in use.
+  static constexpr size_t kMappedBytes = 256u << 10;
 
   Buffer() = default;
   explicit Buffer(size_t size);  // uninitialised, at a multiple of 4096
@@ -34,10 +43,7 @@ class Buffer {
   std::span<const uint8_t> span() const { return {bytes_.get(), size_}; }
 
  private:
-  struct Free {
-    void operator()(uint8_t* bytes) const { std::free(bytes); }
-  };
-  std::unique_ptr<uint8_t[], Free> bytes_;
+  std::unique_ptr<uint8_t[], BufferMemory> bytes_;
   size_t size_ = 0;
 };
 

@@ -34,6 +34,10 @@ Result<AddressList> resolve(const Address& address, int flags) {
     hints.ai_flags &= ~AI_NUMERICHOST;
     failure = ::getaddrinfo(host, port.c_str(), &hints, &found);
   }
+  if (failure != 0 && address.host == "localhost") {  // a system without /etc/hosts; RFC 6761 section 6.3
+    hints.ai_flags |= AI_NUMERICHOST;
+    failure = ::getaddrinfo("127.0.0.1", port.c_str(), &hints, &found);
+  }
   if (failure != 0) return Error{Errc::unavailable, "resolve " + address.text() + ": " + ::gai_strerror(failure)};
   return AddressList(found, &::freeaddrinfo);
 }

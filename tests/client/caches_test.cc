@@ -13,9 +13,7 @@ namespace cairn {
 namespace {
 
 std::shared_ptr<CachedStripe> stripe(size_t bytes) {
-  auto made = std::make_shared<CachedStripe>();
-  made->bytes = Buffer(bytes);
-  return made;
+  return std::make_shared<CachedStripe>(0, bytes, std::make_shared<BufferSpares>(1 << 20));
 }
 
 TEST(BlockCacheTest, AStripeIsFetchedOnceWhileOthersWait) {

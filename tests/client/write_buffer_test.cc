@@ -12,7 +12,7 @@ namespace {
 
 constexpr uint64_t kFile = 64 << 10;
 
-std::shared_ptr<BufferBudget> budget() { return std::make_shared<BufferBudget>(64u << 20); }
+std::shared_ptr<BufferBudget> budget() { return std::make_shared<BufferBudget>(64u << 20, std::make_shared<BufferSpares>(1u << 20)); }
 
 std::vector<uint8_t> bytes(Random& random, size_t count) {
   std::vector<uint8_t> made(count);
@@ -169,12 +169,12 @@ TEST(BufferBudgetTest, MemoryIsChargedUntilTheLastPieceIsGone) {
 }
 
 TEST(BufferBudgetTest, OneWriteBeyondTheLimitGoesThroughWhenNothingIsHeld) {
-  const auto memory = std::make_shared<BufferBudget>(1 << 20);
+  const auto memory = std::make_shared<BufferBudget>(1 << 20, std::make_shared<BufferSpares>(1u << 20));
   EXPECT_TRUE(memory->wait_for_room(5 << 20).ok());
 }
 
 TEST(BufferBudgetTest, AWriterWaitsForRoomAndIsToldWhenFlushesFail) {
-  const auto memory = std::make_shared<BufferBudget>(1 << 20);
+  const auto memory = std::make_shared<BufferBudget>(1 << 20, std::make_shared<BufferSpares>(1u << 20));
   auto segment = std::make_unique<Segment>(memory, kMaxSegmentBytes);
   Status status;
   {
