@@ -6,8 +6,11 @@
 //
 // A row's key is the offset behind the extent's last byte, so one forward scan from an offset finds whatever overlaps it.
 // Each change keeps the inode's `extents` and `stored`, and tells the ledger. The caller writes the inode.
-// Cost: the extents touched, and their stripes within the changed range.
+// Cost: the extents touched, and their stripes within the changed range. Rows are read ahead in growing pages, so that a commit of many
+// small extents walks over the store once: a seek for each of them would skip the same erased rows again and again.
 #pragma once
+
+#include <map>
 
 #include "metaserver/space_ledger.h"
 
@@ -26,11 +29,20 @@ class ExtentMap {
  private:
   void put(const Extent& extent);
   void drop(const Extent& extent);
+  // The first extent whose end is more than `after`.
+  Result<std::optional<Extent>> first_behind(uint64_t after);
+  Status read_page(uint64_t after);
 
   Transaction& rows_;
   SpaceLedger& ledger_;
   LogIndex index_;
   InodeRow& inode_;
+
+  // Every extent whose end is in (page_from_, page_to_], by end. As the rows are: put and drop change both.
+  std::map<uint64_t, Extent> page_;
+  uint64_t page_from_ = 0;
+  uint64_t page_to_ = 0;
+  size_t page_size_ = 2;  // of the last one; the next is larger
 };
 
 // The first extent with more than `after` as its end, which is the first that can overlap bytes from `after` on; none: no more.

@@ -5,6 +5,7 @@
 #include <rocksdb/db.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
+#include <rocksdb/utilities/table_properties_collectors.h>
 #include <rocksdb/write_batch.h>
 
 #include "common/base/thread.h"
@@ -22,6 +23,12 @@ Status status_of(const char* operation, const rocksdb::Status& status) {
 }
 rocksdb::Slice slice_of(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
 std::string_view view_of(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
+
+// Erased rows stay in the way of scans until a compaction: files with many of them are compacted early, and a memtable with
+// many is written to a file.
+constexpr size_t kErasedWindow = 4096;
+constexpr size_t kErasedInWindow = 1024;
+constexpr uint64_t kErasedInMemtable = 20'000;
 
 rocksdb::Options options_of(const RocksOptions& options, const std::shared_ptr<rocksdb::Cache>& cache) {
   rocksdb::BlockBasedTableOptions table;
@@ -46,6 +53,7 @@ rocksdb::Options options_of(const RocksOptions& options, const std::shared_ptr<r
   rocks.max_log_file_size = 4 << 20;
   rocks.compression = rocksdb::kNoCompression;  // small rows of mostly numbers; reads stay free of inflating
   rocks.level_compaction_dynamic_level_bytes = true;
+  rocks.table_properties_collector_factories.push_back(rocksdb::NewCompactOnDeletionCollectorFactory(kErasedWindow, kErasedInWindow));
   return rocks;
 }
 
@@ -54,6 +62,7 @@ rocksdb::Options options_of(const RocksOptions& options, const std::shared_ptr<r
 struct RocksStore::State {
   std::shared_ptr<rocksdb::Cache> cache;
   std::unique_ptr<rocksdb::DB> db;
+  uint64_t erased = 0;                      // since the last flush that write() began; the writer's
   mutable Mutex mutex;                      // guards current
   std::shared_ptr<const StoreView> current; // of the newest batch; made once per batch, not once per read
 };
@@ -129,11 +138,19 @@ Status RocksStore::write(const std::vector<StoreWrite>& batch) {
   for (const StoreWrite& write : batch) {
     const rocksdb::Status added = write.value ? writes.Put(slice_of(write.key), slice_of(*write.value)) : writes.Delete(slice_of(write.key));
     if (!added.ok()) return error_of("batch", added);
+    if (!write.value) ++state_->erased;
   }
   rocksdb::WriteOptions options;
   options.disableWAL = true;
   const rocksdb::Status written = state_->db->Write(options, &writes);
   if (!written.ok()) return error_of("write", written);
+  if (state_->erased >= kErasedInMemtable) {
+    state_->erased = 0;
+    rocksdb::FlushOptions in_background;
+    in_background.wait = false;
+    in_background.allow_write_stall = true;
+    if (const rocksdb::Status begun = state_->db->Flush(in_background); !begun.ok()) return error_of("flush", begun);
+  }
   // Aliasing: the view holds the whole state, so that the database outlives it. The cycle through `current` is cut by the destructor.
   std::shared_ptr<const StoreView> next = std::make_shared<RocksView>(std::shared_ptr<rocksdb::DB>(state_, state_->db.get()));
   const Lock lock(state_->mutex);
