@@ -230,6 +230,27 @@ TEST(RowsTest, TheBytesOfVersionOneStay) {
   EXPECT_EQ(hex(encode_row(StripeRow{LogIndex{1}, {{2, 1}, 4096, 4096, 3}, 4, StripeState::punched, 5})),
             "01" "0100000000000000" "0201" "00100000" "00100000" "03000000" "0400000000000000" "02" "0500000000000000");
   EXPECT_EQ(hex(encode_row(OutcomeWindowRow{RequestId{2}, RequestId{1}})), "01" "0200000000000000" "0100000000000000");
+  EXPECT_EQ(hex(encode_row(BirthRow{LogIndex{1}})), "01" "0100000000000000");
+  EXPECT_EQ(hex(encode_row(ChunkRefRow{1})), "01" "0100000000000000");
+  EXPECT_EQ(hex(encode_row(DeadStripeRow{1})), "01" "0100000000000000");
+}
+
+TEST(RowsTest, TheBytesOfVersionOneOfTheClusterStay) {
+  EXPECT_EQ(hex(encode_row(SessionRow{LogIndex{1}, {"m", "h", -2, true, 3}, 4})),
+            "01" "0100000000000000" "010000006d" "0100000068" "feffffff" "01" "0300000000000000" "0400000000000000");
+  EXPECT_EQ(hex(encode_row(NonceRow{SessionId{1}})), "01" "0100000000000000");
+  EXPECT_EQ(hex(encode_row(ServerRow{LogIndex{1}, "u", {"h", 2}, {"s", "", "h", "0"}})),
+            "01" "0100000000000000" "0100000075" "0100000068" "0200" "0100000073" "00000000" "0100000068" "0100000030");
+  EXPECT_EQ(hex(encode_row(UuidRow{ServerId{1}})), "01" "01000000");
+  EXPECT_EQ(hex(encode_row(ClassRow{LogIndex{1}, {ClassId{2}, "n", {4, 2}, 4096, "rack"}})),
+            "01" "0100000000000000" "02000000" "010000006e" "0402" "00100000" "040000007261636b");
+  EXPECT_EQ(hex(encode_row(ClassNameRow{ClassId{1}})), "01" "01000000");
+  EXPECT_EQ(hex(encode_row(AppliedRow{{LogIndex{1}, 2}})), "01" "0100000000000000" "0200000000000000");
+  EXPECT_EQ(hex(encode_row(IdentityRow{Incarnation{1}, 2})), "01" "0100000000000000" "0200000000000000");
+  EXPECT_EQ(hex(encode_row(CountersRow{{1, 2, 3, 4, 5, 6, 7, 8, Epoch{9}, 10, 11, 12, 13, 14, 15}})),
+            "01" "0100000000000000" "0200000000000000" "0300000000000000" "0400000000000000" "0500000000000000" "0600000000000000"
+            "0700000000000000" "0800000000000000" "0900000000000000" "0a00000000000000" "0b00000000000000" "0c00000000000000"
+            "0d00000000000000" "0e000000" "0f000000");
 }
 
 TEST(RowsTest, KeysOfOneTableSortByTheirNumbers) {
@@ -237,6 +258,10 @@ TEST(RowsTest, KeysOfOneTableSortByTheirNumbers) {
   EXPECT_EQ(hex(keys::extent(MapId{1}, 256)), "46" "0000000000000001" "0000000000000100");
   EXPECT_EQ(hex(keys::dead_stripe(1, ChunkId{2}, 3)), "50" "0000000000000001" "0000000000000002" "0000000000000003");
   EXPECT_EQ(hex(keys::server(ServerId{1})), "56" "00000001");
+  EXPECT_EQ(hex(keys::storage_class(ClassId{1})), "57" "00000001");
+  EXPECT_EQ(hex(keys::cookie(InodeId{1}, 3)), "45" "0000000000000001" "0000000000000003");
+  EXPECT_EQ(hex(keys::xattr(InodeId{1}, "user.a")), "58" "0000000000000001" "757365722e61");
+  EXPECT_EQ(hex(keys::outcome(SessionId{1}, RequestId{2})), "55" "0000000000000001" "0000000000000002");
   EXPECT_LT(keys::stripe(ChunkId{1}, 256), keys::stripe(ChunkId{1}, 257));
   EXPECT_LT(keys::stripe(ChunkId{255}, 9), keys::stripe(ChunkId{256}, 0));
   EXPECT_LT(keys::extent(MapId{7}, UINT64_MAX), keys::last(Table::extent, 7));
