@@ -1,9 +1,6 @@
 // cairn-chunkserver: one Chunkserver for each data directory, until a signal; then a clean end.
 #include <fmt/format.h>
-#include <pthread.h>
-#include <signal.h>
 #include <spdlog/spdlog.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -14,8 +11,8 @@
 #include <vector>
 
 #include "chunkserver/chunkserver.h"
-#include "chunkserver/data_lock.h"
 #include "common/base/config.h"
+#include "common/base/daemon.h"
 #include "common/base/http_server.h"
 #include "common/base/log.h"
 #include "common/base/metrics.h"
@@ -117,32 +114,13 @@ Result<std::vector<ChunkserverOptions>> options_of(const Flags& flags) {
   return all;
 }
 
-// SIGTERM and SIGINT are taken by sigwait() alone, so they are blocked before the first thread begins.
-sigset_t block_signals() {
-  sigset_t ends;
-  sigemptyset(&ends);
-  sigaddset(&ends, SIGTERM);
-  sigaddset(&ends, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &ends, nullptr);
-  ::signal(SIGPIPE, SIG_IGN);
-  return ends;
-}
-
-// Connections and shard files need more than the usual 1024.
-void raise_descriptor_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) spdlog::warn("the limit of open files could not be raised");
-}
-
 Status serve(const Flags& flags) {
   ASSIGN(std::vector<ChunkserverOptions> options, options_of(flags));
-  sigset_t ends = block_signals();
+  const sigset_t ends = block_end_signals();
   raise_descriptor_limit();
-  std::vector<DataLock> locks;
+  std::vector<DirectoryLock> locks;
   for (const ChunkserverOptions& one : options) {
-    ASSIGN(DataLock lock, DataLock::take(one.data));
+    ASSIGN(DirectoryLock lock, DirectoryLock::take(one.data, "cairn-chunkserver"));
     locks.push_back(std::move(lock));
   }
   Metrics metrics;
@@ -170,9 +148,7 @@ Status serve(const Flags& flags) {
   }
   if (!flags.port_file.empty()) TRY(write_port_file(flags.port_file, addresses));
 
-  int signal = 0;
-  sigwait(&ends, &signal);
-  spdlog::info("stopping ({})", signal == SIGINT ? "SIGINT" : "SIGTERM");
+  wait_for_end(ends);
   http.stop();
   Status first;
   for (const auto& server : servers) {

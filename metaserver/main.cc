@@ -10,12 +10,12 @@
 #include <iostream>
 
 #include "common/base/config.h"
+#include "common/base/daemon.h"
 #include "common/base/http_server.h"
 #include "common/base/log.h"
 #include "common/base/metrics.h"
 #include "common/base/random.h"
 #include "common/meta/policy.h"
-#include "metaserver/data_directory.h"
 #include "metaserver/metaserver.h"
 #include "metaserver/rocks_store.h"
 
@@ -76,21 +76,11 @@ Result<MetaserverOptions> options_of(const Flags& flags) {
   return options;
 }
 
-// SIGTERM and SIGINT are taken by wait_for_end() alone, so they are blocked before the first thread begins.
-sigset_t block_signals() {
-  sigset_t ends;
-  sigemptyset(&ends);
-  sigaddset(&ends, SIGTERM);
-  sigaddset(&ends, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &ends, nullptr);
-  ::signal(SIGPIPE, SIG_IGN);
-  return ends;
-}
-
 Status serve(const Flags& flags) {
   ASSIGN(MetaserverOptions options, options_of(flags));
-  ASSIGN(const DataDirectory data, DataDirectory::open(flags.data));
-  const sigset_t ends = block_signals();
+  ASSIGN(const DirectoryLock lock, DirectoryLock::take(flags.data, "cairn-metaserver"));
+  const sigset_t ends = block_end_signals();
+  raise_descriptor_limit();
 
   // A failed log or store wakes the main thread, which ends the process without promising anything more.
   std::atomic<bool> failed = false;
@@ -99,8 +89,8 @@ Status serve(const Flags& flags) {
     failed = true;
     pthread_kill(main_thread, SIGTERM);
   };
-  options.log_directory = data.log();
-  ASSIGN(const auto store, RocksStore::open({.directory = data.store()}));
+  options.log_directory = flags.data + "/log";
+  ASSIGN(const auto store, RocksStore::open({.directory = flags.data + "/store"}));
   Metaserver metaserver(real_network(), real_clock(), real_disk(), *store, options);
   TRY(metaserver.start());
   const StorageClass stored = metaserver.default_class();
@@ -117,17 +107,15 @@ Status serve(const Flags& flags) {
     TRY(http.start({options.listen.host, static_cast<uint16_t>(flags.http)}));
     spdlog::info("metrics on http://{}/metrics", http.address().text());
   }
-  if (!flags.port_file.empty()) TRY(write_port_file(flags.port_file, metaserver.address()));
+  if (!flags.port_file.empty()) TRY(write_port_file(flags.port_file, {{metaserver.address()}}));
   spdlog::info("listening on {}", metaserver.address().text());
 
-  int signal = 0;
-  sigwait(&ends, &signal);
+  wait_for_end(ends);
   if (failed) {
     spdlog::critical("ends now, because changes cannot be made durable; what was acknowledged is on the disk. Mend the disk, then start again");
     spdlog::shutdown();
     std::_Exit(1);
   }
-  spdlog::info("stopping ({})", signal == SIGINT ? "SIGINT" : "SIGTERM");
   http.stop();
   return metaserver.stop();
 }

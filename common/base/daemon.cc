@@ -1,0 +1,77 @@
+#include "common/base/daemon.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <pthread.h>
+#include <spdlog/spdlog.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+
+#include <cerrno>
+
+#include "common/base/disk.h"
+#include "common/base/errno_error.h"
+
+namespace cairn {
+namespace {
+
+// All of a small file's content, in one write.
+Status write_text(int fd, const std::string& path, const std::string& text) {
+  if (::pwrite(fd, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) return file_error("write", path, errno);
+  return {};
+}
+
+}  // namespace
+
+Result<DirectoryLock> DirectoryLock::take(const std::string& directory, const std::string& program) {
+  TRY(real_disk().make_directories(directory));
+  const std::string name = directory + "/lock";
+  UniqueFd fd(::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640));
+  if (!fd.valid()) return file_error("open", name, errno);
+  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return file_error("lock", name, errno);
+    char pid[32] = {};
+    const ssize_t length = ::pread(fd.get(), pid, sizeof pid - 1, 0);
+    const std::string holder = length > 1 ? std::string(pid, static_cast<size_t>(length) - 1) : "unknown";
+    return Error{Errc::busy, fmt::format("{} is in use by another {} (process {}): stop that one, or use another --data", directory,
+                                         program, holder)};
+  }
+  if (::ftruncate(fd.get(), 0) != 0) return file_error("truncate", name, errno);
+  TRY(write_text(fd.get(), name, fmt::format("{}\n", ::getpid())));
+  return DirectoryLock(std::move(fd));
+}
+
+Status write_port_file(const std::string& path, std::span<const Address> addresses) {
+  const std::string draft = path + ".new";
+  const UniqueFd file(::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  if (!file.valid()) return file_error("open", draft, errno);
+  std::string text;
+  for (const Address& address : addresses) text += address.text() + "\n";
+  TRY(write_text(file.get(), draft, text));
+  return real_disk().rename(draft, path);
+}
+
+sigset_t block_end_signals() {
+  sigset_t ends;
+  sigemptyset(&ends);
+  sigaddset(&ends, SIGTERM);
+  sigaddset(&ends, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &ends, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+  return ends;
+}
+
+void wait_for_end(const sigset_t& ends) {
+  int signal = 0;
+  sigwait(&ends, &signal);
+  spdlog::info("stopping ({})", signal == SIGINT ? "SIGINT" : "SIGTERM");
+}
+
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) spdlog::warn("the limit of open files could not be raised");
+}
+
+}  // namespace cairn

@@ -1,0 +1,38 @@
+// What the main functions of the servers have in common: one process for a data directory, the file that tells others where it listens,
+// limits, and the signals that end it. Real files and signals: not for code that a simulation runs.
+#pragma once
+
+#include <signal.h>
+
+#include <span>
+#include <string>
+
+#include "common/base/result.h"
+#include "common/base/types.h"
+#include "common/base/unique_fd.h"
+
+namespace cairn {
+
+// DIR/lock, held for as long as this lives, with the process's id in it for people.
+class DirectoryLock {
+ public:
+  // Makes the directory if it is missing. busy: another process of this program ("cairn-metaserver") has it.
+  static Result<DirectoryLock> take(const std::string& directory, const std::string& program);
+
+ private:
+  explicit DirectoryLock(UniqueFd fd) : fd_(std::move(fd)) {}
+  UniqueFd fd_;
+};
+
+// Writes one "HOST:PORT\n" for each address, so that a reader sees all of it or nothing.
+Status write_port_file(const std::string& path, std::span<const Address> addresses);
+
+// Blocks SIGTERM and SIGINT, so that wait_for_end() alone takes them: call it before the first thread begins. Ignores SIGPIPE.
+sigset_t block_end_signals();
+// Waits for one of them and says in the log which.
+void wait_for_end(const sigset_t& ends);
+
+// Connections and files need more than the usual 1024 descriptors.
+void raise_descriptor_limit();
+
+}  // namespace cairn
