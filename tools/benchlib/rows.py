@@ -212,7 +212,8 @@ def tree(subject, settings):
 def memory(subject, _settings):
     if not subject.server_pids:
         return []
-    return [Measurement("client_peak_memory", "MiB", max(map(accounting.peak_mib, subject.client_pids)), "less"),
+    return [Measurement("client_peak_memory", "MiB", max(subject.earlier_peak_mib, *map(accounting.peak_mib, subject.client_pids)),
+                        "less"),
             Measurement("server_peak_memory", "MiB", max(map(accounting.peak_mib, subject.server_pids)), "less")]
 
 

@@ -28,6 +28,7 @@ class Subject:
     name = ""
     client_pids = ()
     server_pids = ()
+    earlier_peak_mib = 0.0      # of clients that have ended since the start
 
     def __init__(self, base):
         self.base = base
@@ -126,6 +127,7 @@ class Cairn(Subject):
 
     def drop_caches(self):
         """The client's too, by a fresh mount; the time of the new daemon starts at zero, so rows read CPU afterwards."""
+        self.earlier_peak_mib = max(self.earlier_peak_mib, *map(accounting.peak_mib, self.client_pids))
         self.cairn("umount", self.directory)
         self.cairn("mount", self.metaserver, self.directory)
         self.client_pids = [int(os.getxattr(self.directory, "cairn.pid"))]
