@@ -1,8 +1,8 @@
 // The memory for appends on their way from the socket to the disk: aligned buffers, bounded in their sum.
 //
-// A caller who finds the bound reached waits until another returns its buffer, so sixty-four connections of large appends
-// slow down instead of growing the process. Who holds a buffer waits only for its peer's bytes and the disk, never for a
-// second buffer. Any thread.
+// A caller who finds the bound reached waits until another returns its buffer, so sixty-four connections of large
+// appends slow down instead of growing the process. Who holds a buffer waits only for its peer's bytes and the disk,
+// never for a second buffer. Any thread.
 #pragma once
 
 #include <array>
@@ -24,7 +24,9 @@ class BufferPool {
     Lease(BufferPool& pool, size_t size_class, Buffer buffer, size_t bytes)
         : pool_(&pool), size_class_(size_class), buffer_(std::move(buffer)), bytes_(bytes) {}
     Lease(Lease&& other) noexcept
-        : pool_(std::exchange(other.pool_, nullptr)), size_class_(other.size_class_), buffer_(std::move(other.buffer_)),
+        : pool_(std::exchange(other.pool_, nullptr)),
+          size_class_(other.size_class_),
+          buffer_(std::move(other.buffer_)),
           bytes_(other.bytes_) {}
     Lease& operator=(Lease&&) = delete;
     ~Lease() {

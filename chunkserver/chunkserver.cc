@@ -14,7 +14,11 @@ constexpr Duration kHeartbeatTimeout = 2s;  // also how long a stop may have to 
 }  // namespace
 
 Chunkserver::Chunkserver(Network& network, Clock& clock, Disk& disk, ChunkserverOptions options, uint64_t seed)
-    : network_(network), clock_(clock), disk_(disk), options_(std::move(options)), seed_(seed),
+    : network_(network),
+      clock_(clock),
+      disk_(disk),
+      options_(std::move(options)),
+      seed_(seed),
       boot_(BootId{std::max<uint64_t>(mix64(seed ^ 0xB007), 1)}) {}
 
 Chunkserver::~Chunkserver() {
@@ -81,8 +85,9 @@ std::string Chunkserver::ailment() const {
 Result<Heartbeat> Chunkserver::describe() {
   ASSIGN(DiskSpace space, store_->space());
   Identity identity = identity_->get();
-  return Heartbeat{identity.uuid,    advertised(),     boot_, options_.labels, space.total_bytes, space.free_bytes,
-                   identity.incarnation, store_->shards(), check_->totals().bad_records};
+  return Heartbeat{identity.uuid,        advertised(),      boot_,
+                   options_.labels,      space.total_bytes, space.free_bytes,
+                   identity.incarnation, store_->shards(),  check_->totals().bad_records};
 }
 
 void Chunkserver::count_with(Metrics& metrics) {

@@ -1,7 +1,7 @@
 // A chunkserver of one data directory, whole: store, service, heartbeat and start-up check, joined.
 //
-// A process with several directories has one of these for each. In-process use (tests, simulation) is the same: everything
-// it touches comes through the constructor. start() and stop() are called by one thread; the rest by any.
+// A process with several directories has one of these for each. In-process use (tests, simulation) is the same:
+// everything it touches comes through the constructor. start() and stop() are called by one thread; the rest by any.
 #pragma once
 
 #include <atomic>
@@ -32,9 +32,9 @@ struct ChunkserverOptions {
   ShardStoreOptions store;
   StartupCheck::Options check;
   RpcServer::Limits rpc{.connections = 4096, .frame_bytes = 1u << 20};  // bulk bytes are not in the frames
-  size_t buffer_bytes = 80u << 20;    // of appends on their way to the disk
-  Metrics* metrics = nullptr;         // to count in, under `metric_labels`; nothing: its own. Outlives this.
-  std::string metric_labels;          // like disk="0"
+  size_t buffer_bytes = 80u << 20;                                      // of appends on their way to the disk
+  Metrics* metrics = nullptr;  // to count in, under `metric_labels`; nothing: its own. Outlives this.
+  std::string metric_labels;   // like disk="0"
 };
 
 class Chunkserver {
@@ -44,13 +44,14 @@ class Chunkserver {
   ~Chunkserver();  // stops
 
   Status start();
-  // No new calls; waits for those under way; then syncs everything that was appended. The first error of these syncs. Again: ok.
+  // No new calls; waits for those under way; then syncs everything that was appended. The first error of these syncs.
+  // Again: ok.
   Status stop();
 
   Address address() const { return server_->address(); }  // after start
   Address advertised() const;
   BootId boot() const { return boot_; }
-  IdentityFile& identity() { return *identity_; }          // after start, as the next
+  IdentityFile& identity() { return *identity_; }  // after start, as the next
   ShardStore& store() { return *store_; }
   StartupCheck& check() { return *check_; }
   bool wait_until_registered(Instant deadline);

@@ -1,9 +1,10 @@
-// The open descriptors of a data directory: a bounded LRU, so that a hundred thousand shards need no more than a few hundred.
+// The open descriptors of a data directory: a bounded LRU, so that a hundred thousand shards need no more than a few
+// hundred.
 //
-// A file that is in use stays open beyond its eviction until its last user lets go. One that has unsynced bytes is synced
-// before it is let go: only a descriptor that was open when the kernel failed to write a page is sure to be told.
-// Any thread; no mutex is held across an open, a sync or a close.
-// Not here: what a file is called and when it is opened (shard_file.h).
+// A file that is in use stays open beyond its eviction until its last user lets go. One that has unsynced bytes is
+// synced before it is let go: only a descriptor that was open when the kernel failed to write a page is sure to be
+// told. Any thread; no mutex is held across an open, a sync or a close. Not here: what a file is called and when it is
+// opened (shard_file.h).
 #pragma once
 
 #include <cstdint>
@@ -20,7 +21,8 @@ namespace cairn {
 
 class FileCache {
  public:
-  // Names one life of a shard's file: never used again after a removal, so a stale descriptor is never taken for a new file.
+  // Names one life of a shard's file: never used again after a removal, so a stale descriptor is never taken for a new
+  // file.
   using Serial = uint64_t;
 
   explicit FileCache(size_t capacity);
@@ -40,7 +42,7 @@ class FileCache {
   std::list<Entry>::iterator choose_victim();  // requires mutex_ and more than one entry; never the newest
 
   const size_t capacity_;
-  mutable Mutex mutex_;     // guards everything below; may be held while a SharedSync's mutex is taken
+  mutable Mutex mutex_;       // guards everything below; may be held while a SharedSync's mutex is taken
   std::list<Entry> entries_;  // the most recently used first
   std::unordered_map<Serial, std::list<Entry>::iterator> by_serial_;
 };

@@ -86,7 +86,8 @@ void Heartbeater::tell(const std::optional<Error>& problem) {
     spdlog::warn("no heartbeat: {}", problem->what);
   } else {
     Identity identity = identity_.get();
-    spdlog::info("registered as server {} of cluster incarnation {:x}", raw(identity.server), raw(identity.incarnation));
+    spdlog::info("registered as server {} of cluster incarnation {:x}", raw(identity.server),
+                 raw(identity.incarnation));
   }
 }
 

@@ -3,8 +3,8 @@
 //   describe --> heartbeat --> answer --> adopt the identity --> wait the interval --> ...
 //                   | no answer: 250 ms, doubled up to 2 s; refused: 10 s, and a person is told
 //
-// HeartbeatPlan is the pure core; Heartbeater drives it on a thread of its own. A heartbeat is one attempt: a lost one is
-// followed by the next, which says the same.
+// HeartbeatPlan is the pure core; Heartbeater drives it on a thread of its own. A heartbeat is one attempt: a lost one
+// is followed by the next, which says the same.
 #pragma once
 
 #include <functional>
@@ -32,7 +32,7 @@ class HeartbeatPlan {
 
 class Heartbeater {
  public:
-  using Describe = std::function<Result<Heartbeat>()>;                      // an error: the disk does not say how it is
+  using Describe = std::function<Result<Heartbeat>()>;                    // an error: the disk does not say how it is
   using Send = std::function<Result<HeartbeatAnswer>(const Heartbeat&)>;  // bounded in time: stop() waits for it
 
   Heartbeater(Clock& clock, IdentityFile& identity, Describe describe, Send send);
@@ -45,17 +45,17 @@ class Heartbeater {
 
  private:
   void run();
-  Duration beat();  // one heartbeat; returns the pause
+  Duration beat();                                 // one heartbeat; returns the pause
   void tell(const std::optional<Error>& problem);  // logs a change, not each repetition
 
   Clock& clock_;
   IdentityFile& identity_;
   const Describe describe_;
   const Send send_;
-  HeartbeatPlan plan_;            // of the thread alone, as the next
-  std::optional<Errc> told_;      // the problem that was logged last
+  HeartbeatPlan plan_;        // of the thread alone, as the next
+  std::optional<Errc> told_;  // the problem that was logged last
   bool told_anything_ = false;
-  mutable Mutex mutex_;           // guards everything below
+  mutable Mutex mutex_;  // guards everything below
   CondVar changed_;
   bool stopping_ = false;
   bool registered_ = false;

@@ -1,10 +1,10 @@
 #include "chunkserver/identity.h"
 
 #include <fmt/format.h>
+#include <toml++/toml.h>
 
 #include <algorithm>
 #include <charconv>
-#include <toml++/toml.h>
 
 #include "chunkserver/shard_name.h"
 #include "common/base/random.h"
@@ -30,7 +30,7 @@ Result<Incarnation> parse_incarnation(const std::string& text) {
 
 std::string make_uuid(uint64_t seed) {
   uint64_t high = mix64(seed), low = mix64(seed + 1);
-  high = (high & ~0xF000ull) | 0x4000;                          // version 4
+  high = (high & ~0xF000ull) | 0x4000;                           // version 4
   low = (low & ~0xC000000000000000ull) | 0x8000000000000000ull;  // variant 1
   return fmt::format("{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", high >> 32, (high >> 16) & 0xFFFF, high & 0xFFFF, low >> 48,
                      low & 0xFFFFFFFFFFFFull);
@@ -78,7 +78,8 @@ Result<std::unique_ptr<IdentityFile>> IdentityFile::open(Disk& disk, std::string
   }
   ASSIGN(auto names, disk.list(directory));
   if (std::find(names.begin(), names.end(), kShardsFolder) != names.end()) {
-    return {Errc::invalid, path + " is missing although " + directory + " has shards: restore it, or empty the directory"};
+    return {Errc::invalid,
+            path + " is missing although " + directory + " has shards: restore it, or empty the directory"};
   }
   Identity made{make_uuid(seed), {}, {}};
   std::unique_ptr<IdentityFile> fresh(new IdentityFile(disk, std::move(directory), made));
@@ -118,7 +119,8 @@ Status IdentityFile::adopt(Incarnation incarnation, ServerId server) {
 
 Status IdentityFile::check(Incarnation incarnation, ServerId server) const {
   Lock lock(mutex_);
-  if (raw(identity_.incarnation) == 0) return {Errc::unavailable, directory_ + " is not registered with a metaserver yet"};
+  if (raw(identity_.incarnation) == 0)
+    return {Errc::unavailable, directory_ + " is not registered with a metaserver yet"};
   if (identity_.incarnation != incarnation) {
     return {Errc::stale_epoch, fmt::format("{} belongs to cluster incarnation {:x}, the call is for {:x}", directory_,
                                            raw(identity_.incarnation), raw(incarnation))};

@@ -33,15 +33,15 @@ std::string make_uuid(uint64_t seed);
 
 class IdentityFile {
  public:
-  // Reads the directory's identity, or makes one from the seed if there is none. invalid if the file is not readable as one:
-  // a person has to look, since guessing could mix two clusters. The same if shards lie there without an identity.
+  // Reads the directory's identity, or makes one from the seed if there is none. invalid if the file is not readable as
+  // one: a person has to look, since guessing could mix two clusters. The same if shards lie there without an identity.
   static Result<std::unique_ptr<IdentityFile>> open(Disk& disk, std::string directory, uint64_t seed);
 
   Identity get() const;
   // Takes what the metaserver said; durable on return. stale_epoch if the directory belongs to another cluster.
   Status adopt(Incarnation incarnation, ServerId server);
-  // Whether a call is for this directory: unavailable before the first registration, stale_epoch (naming both) if it is for
-  // another cluster, stale_boot if it is for another server (0: the caller did not say), whose address this was.
+  // Whether a call is for this directory: unavailable before the first registration, stale_epoch (naming both) if it is
+  // for another cluster, stale_boot if it is for another server (0: the caller did not say), whose address this was.
   Status check(Incarnation incarnation, ServerId server = ServerId{}) const;
 
  private:

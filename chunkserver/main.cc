@@ -43,23 +43,36 @@ void describe(CLI::App& app, Flags& flags) {
       "A chunkserver of a CairnFS cluster: stores shards of files in data directories and serves them to clients.\n"
       "Example: cairn-chunkserver --data /disk1/cairn,/disk2/cairn --listen 10.0.0.2:4100 --metaserver 10.0.0.1:4000");
   app.footer(
-      "Each data directory is a server of its own in `cairn status`, with a port of its own: the one of --listen for the first, the\n"
+      "Each data directory is a server of its own in `cairn status`, with a port of its own: the one of --listen for "
+      "the first, the\n"
       "next ones for the others. A directory belongs to one cluster for ever; its identity is in DIR/identity.toml.");
-  app.set_config("--config", "", "TOML file with the same names as the flags, like: metaserver = \"10.0.0.1:4000\". Flags win.");
+  app.set_config("--config", "",
+                 "TOML file with the same names as the flags, like: metaserver = \"10.0.0.1:4000\". Flags win.");
   app.set_version_flag("--version", kVersion);
   app.add_option("--data", flags.data, "Data directories, one for each disk: DIR[,DIR...]")->required()->delimiter(',');
-  app.add_option("--listen", flags.listen, "HOST:PORT of the first directory; port 0 takes free ones")->capture_default_str();
-  app.add_option("--metaserver", flags.metaserver, "HOST:PORT of the metaserver that these directories belong to")->required();
-  app.add_option("--advertise", flags.advertise, "HOST:PORT that clients are told for the first directory; port 0: as listened on. Default: as --listen");
+  app.add_option("--listen", flags.listen, "HOST:PORT of the first directory; port 0 takes free ones")
+      ->capture_default_str();
+  app.add_option("--metaserver", flags.metaserver, "HOST:PORT of the metaserver that these directories belong to")
+      ->required();
+  app.add_option(
+      "--advertise", flags.advertise,
+      "HOST:PORT that clients are told for the first directory; port 0: as listened on. Default: as --listen");
   app.add_option("--site", flags.site, "Label: data centre, for placement");
   app.add_option("--rack", flags.rack, "Label: rack, for placement");
   app.add_option("--host", flags.host, "Label: host, for placement. Default: this machine's name");
-  app.add_option("--disk", flags.disk, "Label: prefix of the disks' names, which are PREFIX0, PREFIX1, ... Default: none");
+  app.add_option("--disk", flags.disk,
+                 "Label: prefix of the disks' names, which are PREFIX0, PREFIX1, ... Default: none");
   app.add_option("--port-file", flags.port_file, "File that gets a line HOST:PORT for each directory once all listen");
-  app.add_option("--reserve", flags.reserve, "Free space of each disk that is left alone, if that is more than 1 %")->capture_default_str();
-  app.add_option("--open-files", flags.open_files, "Shard files of each directory that are kept open")->check(CLI::Range(16, 65536))->capture_default_str();
-  app.add_option("--check-rate", flags.check_rate, "Record headers a second that the check after a start reads; 0: no check")->capture_default_str();
-  app.add_option("--http", flags.http, "Port of /metrics and /healthz, on the host of --listen; 0 takes a free one")->check(CLI::Range(0, 65535));
+  app.add_option("--reserve", flags.reserve, "Free space of each disk that is left alone, if that is more than 1 %")
+      ->capture_default_str();
+  app.add_option("--open-files", flags.open_files, "Shard files of each directory that are kept open")
+      ->check(CLI::Range(16, 65536))
+      ->capture_default_str();
+  app.add_option("--check-rate", flags.check_rate,
+                 "Record headers a second that the check after a start reads; 0: no check")
+      ->capture_default_str();
+  app.add_option("--http", flags.http, "Port of /metrics and /healthz, on the host of --listen; 0 takes a free one")
+      ->check(CLI::Range(0, 65535));
   app.add_option("--log-level", flags.log_level, "trace, debug, info, warn, error or off")->capture_default_str();
 }
 
@@ -74,7 +87,8 @@ bool any_address(const std::string& host) { return host == "0.0.0.0" || host == 
 // The port of the index-th directory: 0 stays 0.
 Result<uint16_t> port_of(uint16_t first, size_t index) {
   if (first == 0) return uint16_t{0};
-  if (first + index > UINT16_MAX) return Error{Errc::invalid, fmt::format("no port left for directory {} from {} on", index, first)};
+  if (first + index > UINT16_MAX)
+    return Error{Errc::invalid, fmt::format("no port left for directory {} from {} on", index, first)};
   return static_cast<uint16_t>(first + index);
 }
 
@@ -103,7 +117,8 @@ Result<std::vector<ChunkserverOptions>> options_of(const Flags& flags) {
     options.advertise = Address{advertise.host, 0};
     ASSIGN(options.advertise->port, port_of(advertise.port, index));
     options.metaserver = metaserver;
-    options.labels = {flags.site, flags.rack, flags.host.empty() ? machine_name() : flags.host, flags.disk + std::to_string(index)};
+    options.labels = {flags.site, flags.rack, flags.host.empty() ? machine_name() : flags.host,
+                      flags.disk + std::to_string(index)};
     options.store.open_files = flags.open_files;
     options.store.reserve.bytes = reserve;
     options.check.reads_per_second = flags.check_rate;
@@ -128,7 +143,8 @@ Status serve(const Flags& flags) {
   std::vector<Address> addresses;
   for (ChunkserverOptions& one : options) {
     one.metrics = &metrics;
-    servers.push_back(std::make_unique<Chunkserver>(real_network(), real_clock(), real_disk(), std::move(one), random_seed()));
+    servers.push_back(
+        std::make_unique<Chunkserver>(real_network(), real_clock(), real_disk(), std::move(one), random_seed()));
     TRY(servers.back()->start());
     addresses.push_back(servers.back()->address());
     spdlog::info("listening on {}, advertised as {}", addresses.back().text(), servers.back()->advertised().text());

@@ -1,7 +1,8 @@
 // Whether what came for a shard is a record of it: the cheap part, without the cell's checksums.
 //
-// A chunkserver checks a record's identity so that a confused client cannot put one where it does not belong; whether the
-// cell's bytes are right is checked end to end by the clients and by the scrub (common/stripe/record_format.h). Pure.
+// A chunkserver checks a record's identity so that a confused client cannot put one where it does not belong; whether
+// the cell's bytes are right is checked end to end by the clients and by the scrub (common/stripe/record_format.h).
+// Pure.
 #pragma once
 
 #include <cstdint>

@@ -11,8 +11,8 @@
 namespace cairn {
 namespace {
 
-constexpr Duration kBufferWait = 10s;   // of an append, for memory
-constexpr uint32_t kMaxPage = 10'000;   // shards in one listing
+constexpr Duration kBufferWait = 10s;  // of an append, for memory
+constexpr uint32_t kMaxPage = 10'000;  // shards in one listing
 
 ShardKey key_of(const ShardRef& shard) { return {shard.chunk, shard.shard}; }
 
@@ -66,7 +66,8 @@ Result<ShardPage> do_list(ChunkServiceParts& parts, const ListShards& request) {
   page.complete = rows.complete;
   for (const ShardRow& row : rows.rows) {
     page.shards.push_back({row.status.key.chunk, row.status.key.shard, row.status.end,
-                           row.status.state == ShardState::sealed, row.status.committed, row.allocated, row.status.failed});
+                           row.status.state == ShardState::sealed, row.status.committed, row.allocated,
+                           row.status.failed});
   }
   return page;
 }

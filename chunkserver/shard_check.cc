@@ -114,7 +114,8 @@ bool StartupCheck::pace() {
     slice_end_ = now + kSlice;
     reads_in_slice_ = 0;
   }
-  uint32_t allowed = std::max<uint32_t>(1, static_cast<uint32_t>(options_.reads_per_second * uint64_t{kSlice.count()} / 1'000'000'000));
+  uint32_t allowed = std::max<uint32_t>(
+      1, static_cast<uint32_t>(options_.reads_per_second * uint64_t{kSlice.count()} / 1'000'000'000));
   if (++reads_in_slice_ > allowed) {
     (void)changed_.wait_until(lock, slice_end_, [this] { return stopping_; });
     slice_end_ = clock_.now() + kSlice;
@@ -124,8 +125,8 @@ bool StartupCheck::pace() {
 }
 
 void StartupCheck::run() {
-  // What is appended from now on is no business of this check: it knows the shards as they are found now. Sealed ones have no
-  // known end and are checked up to their committed length.
+  // What is appended from now on is no business of this check: it knows the shards as they are found now. Sealed ones
+  // have no known end and are checked up to their committed length.
   Incarnation incarnation = identity_.get().incarnation;
   for (uint32_t folder = 0; folder < kShardFolders; ++folder) {
     for (const ShardStatus& shard : store_.statuses(folder)) {
@@ -144,9 +145,10 @@ void StartupCheck::check_one(const ShardStatus& shard, Incarnation incarnation) 
   bool sealed = shard.state == ShardState::sealed;
   auto file = store_.file(shard.key);
   if (!file.ok() && file.code() == Errc::not_found) return;  // removed meanwhile
-  auto report = file.ok() ? check_shard(**file, incarnation, shard.key, sealed ? shard.committed : shard.end,
-                                        sealed ? std::optional(shard.committed) : std::nullopt, [this] { return pace(); })
-                          : Result<ShardReport>(file.error());
+  auto report = file.ok()
+                    ? check_shard(**file, incarnation, shard.key, sealed ? shard.committed : shard.end,
+                                  sealed ? std::optional(shard.committed) : std::nullopt, [this] { return pace(); })
+                    : Result<ShardReport>(file.error());
   if (!report.ok()) spdlog::error("start-up check of {}: {}", shard.key.text(), report.error().what);
   if (report.ok() && report->first_bad) {
     spdlog::error("{}: {} bad records, the first at {:#x}", shard.key.text(), report->bad_records, *report->first_bad);

@@ -1,10 +1,12 @@
 // The check after a start: walks the record headers of the shards that were there, and reports. It changes nothing.
 //
-//   | header cell | header cell |  hole  | header cell | ??? |      headers only: cells are checked by readers and the scrub
+//   | header cell | header cell |  hole  | header cell | ??? |      headers only: cells are checked by readers and the
+//   scrub
 //
-// A hole is an absent cell or a punched stripe. What is neither hole nor record is damage, if it lies before the committed length
-// or if a good record follows it; at the end of an open shard it is the torn rest of an append that no one was promised. A
-// header that was lost as a hole cannot be told from one that never was: only the chunk's other shards know.
+// A hole is an absent cell or a punched stripe. What is neither hole nor record is damage, if it lies before the
+// committed length or if a good record follows it; at the end of an open shard it is the torn rest of an append that no
+// one was promised. A header that was lost as a hole cannot be told from one that never was: only the chunk's other
+// shards know.
 #pragma once
 
 #include <atomic>
@@ -21,9 +23,9 @@
 namespace cairn {
 
 struct ShardReport {
-  uint64_t records = 0;      // good headers
-  uint64_t bad_records = 0;  // runs of blocks that should be a record, and are not
-  uint64_t torn_bytes = 0;   // garbage behind the last good record of an unsealed shard
+  uint64_t records = 0;               // good headers
+  uint64_t bad_records = 0;           // runs of blocks that should be a record, and are not
+  uint64_t torn_bytes = 0;            // garbage behind the last good record of an unsealed shard
   std::optional<uint64_t> first_bad;  // place
 };
 

@@ -49,7 +49,12 @@ ShardFile::ShardFile(ShardFolder& folder, ShardKey key, FileCache::Serial serial
     : folder_(folder), key_(key), serial_(serial), name_{.key = key}, sync_(std::make_shared<SharedSync>()) {}
 
 ShardFile::ShardFile(ShardFolder& folder, ShardName name, uint64_t end, bool failed, FileCache::Serial serial)
-    : folder_(folder), key_(name.key), serial_(serial), name_(name), end_(round_up(end)), exists_(true),
+    : folder_(folder),
+      key_(name.key),
+      serial_(serial),
+      name_(name),
+      end_(round_up(end)),
+      exists_(true),
       failed_(failed || name.state == ShardState::failed) {
   if (!failed_ && name.state == ShardState::open) sync_ = std::make_shared<SharedSync>(end_);
 }
@@ -199,8 +204,7 @@ Status ShardFile::seal(uint64_t committed, Epoch fence) {
   ShardName sealed{.key = key_, .state = ShardState::sealed, .committed = committed};
   if (name_.state == ShardState::sealed) {
     if (name_.committed != committed) {
-      return {Errc::invalid,
-              fmt::format("{} is sealed at {:#x}, not {:#x}", key_.text(), name_.committed, committed)};
+      return {Errc::invalid, fmt::format("{} is sealed at {:#x}, not {:#x}", key_.text(), name_.committed, committed)};
     }
     return folder_.sync_names(name_position_);
   }
@@ -213,7 +217,8 @@ Status ShardFile::seal(uint64_t committed, Epoch fence) {
     return folder_.sync_names(name_position_);
   }
   if (!failed_) {
-    // What is committed was synced before its commit; this is for the rest, and a failure cannot take the committed bytes away.
+    // What is committed was synced before its commit; this is for the rest, and a failure cannot take the committed
+    // bytes away.
     Status synced = sync_->wait(end_, [this]() -> Status {
       ASSIGN(std::shared_ptr<File> target, file());
       return target->sync_data();
@@ -235,8 +240,8 @@ Status ShardFile::punch(uint64_t place, uint64_t length) {
   return target->punch(place, std::min(length, round_up(size) - place));
 }
 
-// A power cut may have kept the arrival of a rename and not its departure: then the file has its older name too, and would
-// stay with it.
+// A power cut may have kept the arrival of a rename and not its departure: then the file has its older name too, and
+// would stay with it.
 Status ShardFile::remove_older_names() {
   for (const ShardState older : {ShardState::open, ShardState::failed}) {
     if (older == name_.state) continue;

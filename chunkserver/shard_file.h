@@ -4,14 +4,14 @@
 //                         |  a write or sync failed               each arrow is a new file name (shard_name.h)
 //                         +--> failed --seal--> sealed
 //
-// A place has one content for ever: an append before the end must repeat what lies there, byte by byte, or it is refused.
-// An append behind the end leaves a hole. Nothing is ever truncated: after a crash the end is the file's size rounded up to
-// a block, and what was torn stays as garbage that no one commits.
+// A place has one content for ever: an append before the end must repeat what lies there, byte by byte, or it is
+// refused. An append behind the end leaves a hole. Nothing is ever truncated: after a crash the end is the file's size
+// rounded up to a block, and what was torn stays as garbage that no one commits.
 //
 // Appends, seals and removals of one shard take turns (a flag and a CondVar), because their I/O runs without a mutex;
-// reads, syncs and punches go beside them. Any thread. Errors: stale_epoch (sealed or fenced), invalid (another content),
-// io (the shard has failed: for good), no_space, not_found (removed), and what the disk says.
-// Not here: what a record is (record_check.h), which shards exist (shard_store.h).
+// reads, syncs and punches go beside them. Any thread. Errors: stale_epoch (sealed or fenced), invalid (another
+// content), io (the shard has failed: for good), no_space, not_found (removed), and what the disk says. Not here: what
+// a record is (record_check.h), which shards exist (shard_store.h).
 #pragma once
 
 #include <cstdint>
@@ -35,10 +35,10 @@ struct ShardFolder {
   Disk& disk;
   FileCache& files;
   const std::string parent;
-  const std::string path;      // made with its first shard: a new store starts at once
-  mutable Mutex mutex;         // guards the members of its shards that say so
+  const std::string path;  // made with its first shard: a new store starts at once
+  mutable Mutex mutex;     // guards the members of its shards that say so
   CondVar turn_passed;
-  SharedSync names;            // of the changes of file names in this folder; 1: those before this start, if it was there
+  SharedSync names;  // of the changes of file names in this folder; 1: those before this start, if it was there
   Status sync_names(uint64_t position);  // returns when the change of that position is durable
   // Makes a new file in it, and the folder itself, durably, if it is not there.
   Result<std::unique_ptr<File>> create(const std::string& file_path);
@@ -59,14 +59,14 @@ class ShardFile {
   // One that was found at start. end is unused if it is sealed; failed: it could not be read.
   ShardFile(ShardFolder& folder, ShardName name, uint64_t end, bool failed, FileCache::Serial serial);
 
-  // Writes the record; returns the shard's end. Requires place and record.size() to be multiples of kBlockBytes. Not durable:
-  // sync() makes it so.
+  // Writes the record; returns the shard's end. Requires place and record.size() to be multiples of kBlockBytes. Not
+  // durable: sync() makes it so.
   Result<uint64_t> append(uint64_t place, Epoch writer_epoch, std::span<const uint8_t> record);
   // Returns when everything before `end`, and the file's name, is durable.
   Status sync(uint64_t end);
   Status sync_all();  // everything that was appended
-  // Fixes the committed length and refuses appends from now on; durable on return. A shard without a file becomes an empty
-  // sealed one, so that an append that comes late is refused.
+  // Fixes the committed length and refuses appends from now on; durable on return. A shard without a file becomes an
+  // empty sealed one, so that an append that comes late is refused.
   Status seal(uint64_t committed, Epoch fence);
   // Gives the space of [place, place + length) back, as far as the file reaches.
   Status punch(uint64_t place, uint64_t length);
@@ -85,11 +85,12 @@ class ShardFile {
   ShardKey key() const { return key_; }
   bool exists() const;   // has a file
   bool removed() const;  // then the owner forgets it; a new shard of this key is another object
-  // Declares a shard without a file removed, so that its owner can forget it. False if it has one, or a call works on it.
+  // Declares a shard without a file removed, so that its owner can forget it. False if it has one, or a call works on
+  // it.
   bool abandon_if_empty();
 
  private:
-  class Turn;  // holds the right to append, seal or remove, while it lives
+  class Turn;                // holds the right to append, seal or remove, while it lives
   Result<Turn> take_turn();  // not_found once removed
 
   // All require the turn.
@@ -108,10 +109,10 @@ class ShardFile {
   const ShardKey key_;
   const FileCache::Serial serial_;
   // Guarded by folder_.mutex, and changed only by the holder of the turn, who may read them without it.
-  ShardName name_;               // of the file as it is called now
+  ShardName name_;  // of the file as it is called now
   uint64_t end_ = 0;
-  uint64_t name_position_ = 1;   // in folder_.names: of the last change of this file's name
-  Epoch fence_{};                // lower writer epochs are refused
+  uint64_t name_position_ = 1;        // in folder_.names: of the last change of this file's name
+  Epoch fence_{};                     // lower writer epochs are refused
   std::shared_ptr<SharedSync> sync_;  // of an open shard's bytes
   bool exists_ = false;
   bool failed_ = false;

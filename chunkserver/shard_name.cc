@@ -20,9 +20,12 @@ std::optional<uint64_t> parse_hex(std::string_view text) {
 
 const char* name_of(ShardState state) {
   switch (state) {
-    case ShardState::open: return "open";
-    case ShardState::failed: return "failed";
-    case ShardState::sealed: return "sealed";
+    case ShardState::open:
+      return "open";
+    case ShardState::failed:
+      return "failed";
+    case ShardState::sealed:
+      return "sealed";
   }
   return "unknown";
 }

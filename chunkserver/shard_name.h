@@ -45,8 +45,8 @@ struct ShardName {
   auto operator<=>(const ShardName&) const = default;
 };
 
-std::string folder_name(uint32_t folder);           // "5f"; requires folder < kShardFolders
-std::string file_name(const ShardName& name);       // without the folder
+std::string folder_name(uint32_t folder);      // "5f"; requires folder < kShardFolders
+std::string file_name(const ShardName& name);  // without the folder
 // Nothing unless the text is exactly what file_name() makes of some name.
 std::optional<ShardName> parse_file_name(std::string_view text);
 

@@ -15,7 +15,9 @@ constexpr size_t kMaxNamed = 100;  // unknown files in an inventory
 }  // namespace
 
 ShardStore::ShardStore(Disk& disk, Clock& clock, std::string directory, ShardStoreOptions options)
-    : disk_(disk), directory_(std::move(directory)), space_(disk, clock, directory_, options.reserve),
+    : disk_(disk),
+      directory_(std::move(directory)),
+      space_(disk, clock, directory_, options.reserve),
       files_(options.open_files) {
   for (uint32_t i = 0; i < kShardFolders; ++i) {
     folders_[i] = std::make_unique<Folder>(disk, files_, directory_ + "/" + kShardsFolder, folder_name(i));

@@ -4,10 +4,10 @@
 //
 //   DIR/identity.toml      identity.h            DIR/shards/00 .. ff/*      shard_name.h
 //
-// The files' names are the index: opening lists them, and opens only those that still take appends, for their size. Nothing
-// is truncated or deleted on the store's own judgement; a name that it does not understand is reported and left alone.
-// Any thread. One mutex for each folder, never held across I/O.
-// Not here: identity of the cluster (identity.h), the wire (service.h), the background check (shard_check.h).
+// The files' names are the index: opening lists them, and opens only those that still take appends, for their size.
+// Nothing is truncated or deleted on the store's own judgement; a name that it does not understand is reported and left
+// alone. Any thread. One mutex for each folder, never held across I/O. Not here: identity of the cluster (identity.h),
+// the wire (service.h), the background check (shard_check.h).
 #pragma once
 
 #include <array>
@@ -56,8 +56,8 @@ class ShardStore {
   // Makes the store, or finds the shards in it. Once, before anything else.
   Result<StoreInventory> open();
 
-  // record is exactly one record for `place` (record_check.h), checked by the caller. Returns the shard's end; with sync,
-  // durable up to the record's end.
+  // record is exactly one record for `place` (record_check.h), checked by the caller. Returns the shard's end; with
+  // sync, durable up to the record's end.
   Result<uint64_t> append(ShardKey key, uint64_t place, Epoch writer_epoch, std::span<const uint8_t> record, bool sync);
   // Durable up to `end`; returns the shard's end.
   Result<uint64_t> sync(ShardKey key, uint64_t end);

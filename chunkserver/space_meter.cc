@@ -16,7 +16,8 @@ Status SpaceMeter::refresh() {
     bool fresh = known_once_ && now - known_at_ < options_.refresh_after && written_since_ < options_.refresh_bytes;
     if (fresh || (asking_ && known_once_)) return {};
     asking_ = true;
-    written_since_ = 0;  // what is admitted while the disk is asked may be missing in its answer, so it is counted on top
+    written_since_ =
+        0;  // what is admitted while the disk is asked may be missing in its answer, so it is counted on top
   }
   auto space = disk_.space(path_);
   Lock lock(mutex_);
@@ -36,8 +37,8 @@ Status SpaceMeter::admit(uint64_t bytes) {
   TRY(refresh());
   Lock lock(mutex_);
   if (known_.free_bytes < reserve() + written_since_ + bytes) {
-    return {Errc::no_space, fmt::format("{}: {} MiB free, of which {} MiB stay reserved", path_, known_.free_bytes >> 20,
-                                        reserve() >> 20)};
+    return {Errc::no_space, fmt::format("{}: {} MiB free, of which {} MiB stay reserved", path_,
+                                        known_.free_bytes >> 20, reserve() >> 20)};
   }
   written_since_ += bytes;
   return {};

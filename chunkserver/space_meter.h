@@ -1,7 +1,7 @@
 // Whether the disk has room for an append, without a statvfs for each.
 //
-// A reserve stays free, so that seals (renames), the identity file and punching work on a "full" disk, and other users of the
-// same disk are not starved. Any thread; no mutex is held across the disk.
+// A reserve stays free, so that seals (renames), the identity file and punching work on a "full" disk, and other users
+// of the same disk are not starved. Any thread; no mutex is held across the disk.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@
 namespace cairn {
 
 struct ReserveOptions {
-  uint32_t percent = 1;                // of the disk; the larger of the two counts
+  uint32_t percent = 1;  // of the disk; the larger of the two counts
   uint64_t bytes = 64ull << 20;
   Duration refresh_after = 1s;         // the disk is asked again
   uint64_t refresh_bytes = 16u << 20;  // or after so many admitted bytes
@@ -36,7 +36,7 @@ class SpaceMeter {
   Clock& clock_;
   const std::string path_;
   const ReserveOptions options_;
-  Mutex mutex_;           // guards everything below
+  Mutex mutex_;  // guards everything below
   DiskSpace known_;
   Instant known_at_{};
   bool known_once_ = false;

@@ -36,9 +36,13 @@ Status SharedSync::wait(uint64_t position, const std::function<Status()>& sync_n
   Lock lock(mutex_);
   for (;;) {
     switch (group_.want(position)) {
-      case SyncGroup::Step::done: return {};
-      case SyncGroup::Step::failed: return *group_.failure();
-      case SyncGroup::Step::follow: finished_.wait(lock); break;
+      case SyncGroup::Step::done:
+        return {};
+      case SyncGroup::Step::failed:
+        return *group_.failure();
+      case SyncGroup::Step::follow:
+        finished_.wait(lock);
+        break;
       case SyncGroup::Step::lead: {
         ++led_;
         lock.unlock();
@@ -52,9 +56,7 @@ Status SharedSync::wait(uint64_t position, const std::function<Status()>& sync_n
   }
 }
 
-Status SharedSync::wait_all(const std::function<Status()>& sync_now) {
-  return wait(written(), sync_now);
-}
+Status SharedSync::wait_all(const std::function<Status()>& sync_now) { return wait(written(), sync_now); }
 
 uint64_t SharedSync::written() const {
   Lock lock(mutex_);

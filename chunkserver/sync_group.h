@@ -3,11 +3,11 @@
 //   positions   0 ........ synced ........ syncing ........ written
 //                 durable     | being synced  | waits for the next sync
 //
-// Many callers want "everything before my position is durable" of one file (positions are its bytes) or of one directory
-// (positions count the changes of its names). The first who finds no sync under way leads one, for everything that was
-// written when it starts; those who come meanwhile follow, and one of them leads the next. So N waiters cost about two syncs.
-// A sync that failed fails the group for good: the kernel reports a lost page once and then forgets it, so a later sync
-// that "succeeds" proves nothing.
+// Many callers want "everything before my position is durable" of one file (positions are its bytes) or of one
+// directory (positions count the changes of its names). The first who finds no sync under way leads one, for everything
+// that was written when it starts; those who come meanwhile follow, and one of them leads the next. So N waiters cost
+// about two syncs. A sync that failed fails the group for good: the kernel reports a lost page once and then forgets
+// it, so a later sync that "succeeds" proves nothing.
 //
 // SyncGroup is the pure core, without threads; SharedSync drives it.
 #pragma once
@@ -24,17 +24,17 @@ namespace cairn {
 class SyncGroup {
  public:
   enum class Step : uint8_t {
-    done,   // already durable
-    lead,   // the caller must sync now and call finished()
-    follow, // a sync is under way: ask again when it has finished
-    failed, // never: see failure()
+    done,    // already durable
+    lead,    // the caller must sync now and call finished()
+    follow,  // a sync is under way: ask again when it has finished
+    failed,  // never: see failure()
   };
   explicit SyncGroup(uint64_t written = 0) : written_(written) {}
 
   // The bytes before position are written (handed to the kernel). Never goes back.
   void on_written(uint64_t position) { written_ = position > written_ ? position : written_; }
-  // What a caller must do who wants everything before position durable. Requires position <= written(). After `lead` a sync
-  // is under way for everything written by then.
+  // What a caller must do who wants everything before position durable. Requires position <= written(). After `lead` a
+  // sync is under way for everything written by then.
   Step want(uint64_t position);
   // The sync that was led has ended.
   void finished(const Status& result);
@@ -63,11 +63,11 @@ class SharedSync {
   uint64_t written() const;
   bool durable(uint64_t position) const;
   std::optional<Error> failure() const;
-  bool dirty() const;           // something is written and not synced, and could still be
-  uint64_t syncs() const;       // how many were led
+  bool dirty() const;      // something is written and not synced, and could still be
+  uint64_t syncs() const;  // how many were led
 
  private:
-  mutable Mutex mutex_;         // guards everything below
+  mutable Mutex mutex_;  // guards everything below
   CondVar finished_;
   SyncGroup group_;
   uint64_t led_ = 0;

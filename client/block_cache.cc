@@ -10,7 +10,9 @@ namespace {
 constexpr size_t kTouchedStripes = 32;
 }
 
-size_t StripeKeyHash::operator()(const StripeKey& key) const { return mix64(raw(key.chunk) * 0x9e3779b97f4a7c15 + key.place); }
+size_t StripeKeyHash::operator()(const StripeKey& key) const {
+  return mix64(raw(key.chunk) * 0x9e3779b97f4a7c15 + key.place);
+}
 
 std::shared_ptr<const CachedStripe> BlockCache::find(const StripeKey& key, Instant deadline) {
   Lock lock(mutex_);

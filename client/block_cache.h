@@ -1,7 +1,7 @@
 // Clean stripes in memory, least recently used first out, and who is fetching which one.
 //
-// Keyed by (chunk, place), which has one content for ever, so an entry can never be stale. A stripe is fetched once: the first who
-// asks for it claims it, others wait.
+// Keyed by (chunk, place), which has one content for ever, so an entry can never be stale. A stripe is fetched once:
+// the first who asks for it claims it, others wait.
 //
 //   absent --claim--> under way --fulfil--> cached --bound--> absent
 //                         |---abandon--> absent
@@ -55,8 +55,8 @@ class BlockCache {
   void fulfil(const StripeKey& key, std::shared_ptr<const CachedStripe> stripe);
   void abandon(const StripeKey& key);
 
-  // A small read from a stripe: true if an earlier one of another inode was from the same stripe, so that the stripe is worth
-  // fetching whole (small files that were packed together are read together).
+  // A small read from a stripe: true if an earlier one of another inode was from the same stripe, so that the stripe is
+  // worth fetching whole (small files that were packed together are read together).
   bool note_small_read(const StripeKey& key, InodeId inode);
 
   void clear();
@@ -65,8 +65,8 @@ class BlockCache {
 
  private:
   struct Entry {
-    std::shared_ptr<const CachedStripe> stripe;      // null: under way
-    std::list<StripeKey>::iterator recency;          // in recent_, if cached
+    std::shared_ptr<const CachedStripe> stripe;  // null: under way
+    std::list<StripeKey>::iterator recency;      // in recent_, if cached
   };
   struct Touched {
     StripeKey key;
@@ -79,7 +79,7 @@ class BlockCache {
   std::unordered_map<StripeKey, Entry, StripeKeyHash> entries_;  // guarded by mutex_, as the rest
   std::list<StripeKey> recent_;                                  // most recently used first
   uint64_t cached_bytes_ = 0;
-  std::list<Touched> touched_;                                   // a few, newest first
+  std::list<Touched> touched_;  // a few, newest first
 };
 
 }  // namespace cairn

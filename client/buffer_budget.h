@@ -1,8 +1,8 @@
 // How much memory buffered writes may hold, and the memory itself.
 //
-// Every Segment is charged with its capacity from its creation to its end, whoever holds it, so what is bounded is memory and not
-// only the bytes that a reader would see. Writers wait for room before they take an inode's mutex; a flush frees it.
-// Any thread. The mutex here is a leaf: nothing else is locked under it.
+// Every Segment is charged with its capacity from its creation to its end, whoever holds it, so what is bounded is
+// memory and not only the bytes that a reader would see. Writers wait for room before they take an inode's mutex; a
+// flush frees it. Any thread. The mutex here is a leaf: nothing else is locked under it.
 #pragma once
 
 #include <cstdint>
@@ -17,11 +17,12 @@ namespace cairn {
 
 class BufferBudget {
  public:
-  BufferBudget(uint64_t limit_bytes, std::shared_ptr<BufferSpares> spares) : limit_bytes_(limit_bytes), spares_(std::move(spares)) {}
+  BufferBudget(uint64_t limit_bytes, std::shared_ptr<BufferSpares> spares)
+      : limit_bytes_(limit_bytes), spares_(std::move(spares)) {}
   uint64_t held() const;
   uint64_t limit() const { return limit_bytes_; }
-  // Waits until so many bytes fit, or nothing is held (so that one write larger than the limit goes through). Fails at once
-  // while flushes fail, and after shut().
+  // Waits until so many bytes fit, or nothing is held (so that one write larger than the limit goes through). Fails at
+  // once while flushes fail, and after shut().
   Status wait_for_room(uint64_t bytes);
   // The last flush failed with this, so nobody can say when there will be room. Cleared by a flush that succeeds.
   void set_stalled(Error why);
@@ -37,7 +38,7 @@ class BufferBudget {
   const std::shared_ptr<BufferSpares> spares_;
   mutable Mutex mutex_;
   CondVar room_;
-  uint64_t held_ = 0;              // guarded by mutex_, as the rest
+  uint64_t held_ = 0;  // guarded by mutex_, as the rest
   std::optional<Error> stalled_;
   std::optional<Error> shut_;
 };

@@ -1,10 +1,10 @@
 #include "client/chunk_pool.h"
 
-#include <algorithm>
-#include <optional>
-
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <optional>
 
 namespace cairn {
 
@@ -13,8 +13,8 @@ constexpr Duration kAvoidFor = 30s;
 constexpr Duration kRetryGrantAfter = 1s;
 constexpr Duration kRetrySealAfter = 500ms;
 constexpr size_t kSealsAtOnce = 64;
-constexpr Duration kPatience = 5s;            // with a metaserver that has just started
-constexpr Duration kNoPatienceFor = 60s;      // after that was in vain
+constexpr Duration kPatience = 5s;        // with a metaserver that has just started
+constexpr Duration kNoPatienceFor = 60s;  // after that was in vain
 constexpr Duration kAskAgainAfter = 100ms;
 
 bool is_on(const ChunkInfo& chunk, const std::vector<ServerId>& servers) {
@@ -24,8 +24,14 @@ bool is_on(const ChunkInfo& chunk, const std::vector<ServerId>& servers) {
 }
 }  // namespace
 
-ChunkPool::ChunkPool(MetaClient& meta, ShardTransport& transport, Clock& clock, Duration io_timeout, Statistics& statistics)
-    : meta_(meta), transport_(transport), clock_(clock), io_timeout_(io_timeout), statistics_(statistics), shared_(std::make_shared<Shared>()) {
+ChunkPool::ChunkPool(MetaClient& meta, ShardTransport& transport, Clock& clock, Duration io_timeout,
+                     Statistics& statistics)
+    : meta_(meta),
+      transport_(transport),
+      clock_(clock),
+      io_timeout_(io_timeout),
+      statistics_(statistics),
+      shared_(std::make_shared<Shared>()) {
   thread_ = Thread("cairn-chunks", [this] { loop(); });
 }
 
@@ -74,7 +80,8 @@ Result<ChunkLease> ChunkPool::current(ClassId storage_class, ChunkKind kind) {
       of_class.spares.pop_back();
     }
     if (slot != nullptr) {
-      if (of_class.spares.empty() && slot->chunk->end() * 2 > slot->chunk->info().shard_limit && !of_class.wants_spare) {
+      if (of_class.spares.empty() && slot->chunk->end() * 2 > slot->chunk->info().shard_limit &&
+          !of_class.wants_spare) {
         of_class.wants_spare = true;
         shared_->work.notify_all();
       }
@@ -157,7 +164,8 @@ Result<ChunkPool::HeldPtr> ChunkPool::grant(ClassId storage_class, const std::ve
 
 bool ChunkPool::servers_may_yet_report() {
   const Result<ClusterMap> map = meta_.cluster_map();
-  return map.ok() && std::any_of(map->servers.begin(), map->servers.end(), [](const ServerInfo& s) { return s.health == Health::unknown; });
+  return map.ok() && std::any_of(map->servers.begin(), map->servers.end(),
+                                 [](const ServerInfo& s) { return s.health == Health::unknown; });
 }
 
 Result<std::vector<ChunkInfo>> ChunkPool::ask_for_chunk(const GrantChunks& request) {

@@ -1,11 +1,11 @@
-// The open chunks of this client: for each storage class one for streams and one for the mixed rest, spares granted before they are
-// needed, and the sealing of those that are full or broken.
+// The open chunks of this client: for each storage class one for streams and one for the mixed rest, spares granted
+// before they are needed, and the sealing of those that are full or broken.
 //
 //   granted -> spare -> current -> retired (full, broken) -> sealed once nobody uses it
 //
-// A ChunkLease is a use of a chunk; a retired chunk is sealed when its last use ends, in the background. Any thread, except that
-// current() is called by whoever has the class and kind's turn to append (flusher.h).
-// Not here: what is written (flush_job.h).
+// A ChunkLease is a use of a chunk; a retired chunk is sealed when its last use ends, in the background. Any thread,
+// except that current() is called by whoever has the class and kind's turn to append (flusher.h). Not here: what is
+// written (flush_job.h).
 #pragma once
 
 #include <map>
@@ -30,7 +30,8 @@ class ChunkPool {
 
   // The chunk to append to now: neither broken nor full.
   Result<ChunkLease> current(ClassId storage_class, ChunkKind kind);
-  // A chunk that nobody else appends to, without these servers if that is possible: for what was written to a chunk that broke.
+  // A chunk that nobody else appends to, without these servers if that is possible: for what was written to a chunk
+  // that broke.
   Result<ChunkLease> fresh(ClassId storage_class, const std::vector<ServerId>& avoid);
   // A fresh() one that has room left: becomes a spare. Everything appended to it is committed.
   void give_back(ChunkLease lease);
@@ -59,12 +60,12 @@ class ChunkPool {
   struct Shared {
     Mutex mutex;
     CondVar work;
-    std::map<ClassId, PerClass> classes;                  // guarded by mutex, as the rest
-    std::map<const OpenChunk*, HeldPtr> used;             // leased now
+    std::map<ClassId, PerClass> classes;       // guarded by mutex, as the rest
+    std::map<const OpenChunk*, HeldPtr> used;  // leased now
     std::vector<ChunkId> to_seal;
-    std::map<ServerId, Instant> avoided;                  // until then
-    CondVar pause;                                        // of grants that are asked for again
-    Instant no_patience_before;                           // waited in vain lately: no_space is believed at once
+    std::map<ServerId, Instant> avoided;  // until then
+    CondVar pause;                        // of grants that are asked for again
+    Instant no_patience_before;           // waited in vain lately: no_space is believed at once
     bool stopping = false;
   };
 

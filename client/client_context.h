@@ -1,6 +1,8 @@
-// What the parts of one mounted client share: the edges, the connections, the tables. Made by Filesystem::mount, outlives them all.
+// What the parts of one mounted client share: the edges, the connections, the tables. Made by Filesystem::mount,
+// outlives them all.
 //
-// Order of mutexes: an inode's, then any of the leaves (tables, budget, flusher, pool, cache). No mutex is held across a call.
+// Order of mutexes: an inode's, then any of the leaves (tables, budget, flusher, pool, cache). No mutex is held across
+// a call.
 #pragma once
 
 #include <memory>
@@ -18,7 +20,8 @@
 
 namespace cairn {
 
-inline constexpr size_t kSpareBytes = 16u << 20;  // big buffers kept for reuse, beyond what caches and buffered writes hold
+inline constexpr size_t kSpareBytes = 16u
+                                      << 20;  // big buffers kept for reuse, beyond what caches and buffered writes hold
 
 struct ClientContext {
   ClientContext(Network& a_network, Clock& a_clock, FilesystemOptions the_options)

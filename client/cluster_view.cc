@@ -1,8 +1,8 @@
 #include "client/cluster_view.h"
 
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 namespace cairn {
 
@@ -36,7 +36,8 @@ uint64_t ClusterView::stripe_bytes(ClassId storage_class) const {
 std::shared_ptr<const ChunkInfo> ChunkDirectory::intern(const ChunkInfo& info) {
   Lock lock(mutex_);
   std::weak_ptr<const ChunkInfo>& slot = chunks_[info.chunk];
-  if (auto there = slot.lock(); there != nullptr && there->servers == info.servers && there->code == info.code) return there;
+  if (auto there = slot.lock(); there != nullptr && there->servers == info.servers && there->code == info.code)
+    return there;
   auto made = std::make_shared<const ChunkInfo>(info);
   slot = made;
   if (chunks_.size() > sweep_at_) {

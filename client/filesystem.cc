@@ -1,10 +1,10 @@
 #include "client/filesystem.h"
 
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
-#include <spdlog/spdlog.h>
 
 #include "client/filesystem_state.h"
 #include "common/base/random.h"
@@ -13,7 +13,7 @@ namespace cairn {
 
 namespace {
 
-constexpr uint32_t kFlushThreads = 3;   // one appends, one syncs, one commits
+constexpr uint32_t kFlushThreads = 3;  // one appends, one syncs, one commits
 constexpr uint32_t kAheadThreads = 2;
 
 std::string host_name() {
@@ -46,16 +46,19 @@ Status Filesystem::State::open_session() {
   SessionKeeper::Hooks hooks;
   hooks.drop_caches = [this] { drop_caches(); };
   hooks.flush_all = [this] {
-    if (const Status flushed = flusher.sync_all(); !flushed.ok()) spdlog::warn("flushing for another mount: {}", flushed.error().what);
+    if (const Status flushed = flusher.sync_all(); !flushed.ok())
+      spdlog::warn("flushing for another mount: {}", flushed.error().what);
   };
   hooks.drop_kernel_caches = [this] {
     if (CacheListener* told = listener.load()) told->become_shared();
   };
   hooks.map_changed = [this] {
-    if (const Status refreshed = context.cluster.refresh(); !refreshed.ok()) spdlog::debug("cluster map: {}", refreshed.error().what);
+    if (const Status refreshed = context.cluster.refresh(); !refreshed.ok())
+      spdlog::debug("cluster map: {}", refreshed.error().what);
   };
   hooks.died = [this](const Error& error) { wake_all(error); };
-  context.session = std::make_unique<SessionKeeper>(context.meta, context.clock, context.statistics, grant, asked_at, std::move(hooks));
+  context.session = std::make_unique<SessionKeeper>(context.meta, context.clock, context.statistics, grant, asked_at,
+                                                    std::move(hooks));
   return {};
 }
 

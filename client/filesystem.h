@@ -1,8 +1,8 @@
 // The filesystem without FUSE: what the mount, tests and tools call.
 //
-// Calls are blocking and may come from any thread. Each takes effect at one moment between its start and its end. What write() accepted
-// is buffered for at most 5 s; what fsync() acknowledged survives (docs/failure_model.md).
-// Inodes are named by their id; there is no per-inode state that a caller must free, but open() handles must be released.
+// Calls are blocking and may come from any thread. Each takes effect at one moment between its start and its end. What
+// write() accepted is buffered for at most 5 s; what fsync() acknowledged survives (docs/failure_model.md). Inodes are
+// named by their id; there is no per-inode state that a caller must free, but open() handles must be released.
 // Permissions are not checked here: the kernel does (mount option default_permissions).
 #pragma once
 
@@ -23,14 +23,14 @@ namespace cairn {
 
 struct FilesystemOptions {
   Address metaserver;
-  std::string name = "client";             // shown in status
-  uint64_t dirty_bytes = 96u << 20;        // buffered writes, in all; a writer waits beyond this
-  uint64_t cache_bytes = 64u << 20;        // clean cells in memory
-  Duration flush_after = 5s;               // no dirty byte is older
-  Duration io_timeout = 30s;               // of one call to a server that does not answer
-  uint32_t cached_inodes = 50'000;         // with their attributes and layouts
+  std::string name = "client";       // shown in status
+  uint64_t dirty_bytes = 96u << 20;  // buffered writes, in all; a writer waits beyond this
+  uint64_t cache_bytes = 64u << 20;  // clean cells in memory
+  Duration flush_after = 5s;         // no dirty byte is older
+  Duration io_timeout = 30s;         // of one call to a server that does not answer
+  uint32_t cached_inodes = 50'000;   // with their attributes and layouts
   uint32_t cached_names = 100'000;
-  uint64_t seed = 0;                       // of the session's nonce; 0: from the kernel. A simulation gives its own.
+  uint64_t seed = 0;  // of the session's nonce; 0: from the kernel. A simulation gives its own.
 };
 
 // Told when the kernel's caches must change. Called from a thread of the Filesystem that no call waits for.
@@ -48,14 +48,14 @@ class Filesystem {
  public:
   // Connects and opens a session.
   static Result<std::unique_ptr<Filesystem>> mount(Network& network, Clock& clock, FilesystemOptions options);
-  ~Filesystem();                 // without close(): as a crash, buffered data is lost
+  ~Filesystem();  // without close(): as a crash, buffered data is lost
   // Flushes everything, ends the session. Says what could not be written.
   Status close();
 
   void set_listener(CacheListener* listener);
   // True while this is the only mount: names and attributes may be cached for cache_ttl().
   bool sole() const;
-  Duration cache_ttl() const;    // 0 while there are other mounts
+  Duration cache_ttl() const;  // 0 while there are other mounts
 
   Result<Entry> lookup(InodeId parent, const std::string& name);
   Result<Attributes> get_attributes(InodeId inode);  // with what is still buffered
@@ -78,20 +78,22 @@ class Filesystem {
     Entry entry;
     FileHandle handle = 0;
   };
-  Result<Created> create(const MakeNode& request);        // exists if the name is taken
-  Status flush(FileHandle handle);                        // close(2) of one descriptor: reports write errors
+  Result<Created> create(const MakeNode& request);  // exists if the name is taken
+  Status flush(FileHandle handle);                  // close(2) of one descriptor: reports write errors
   Status release(FileHandle handle);
 
   // At most into.size() bytes; fewer only at the end of the file. One snapshot of the inode.
   Result<size_t> read(InodeId inode, uint64_t offset, std::span<uint8_t> into);
   Status write(InodeId inode, uint64_t offset, std::span<const uint8_t> data);
   Result<uint64_t> append(InodeId inode, std::span<const uint8_t> data);  // at the end as it is now; returns the offset
-  Status zero_range(InodeId inode, uint64_t offset, uint64_t length, bool may_grow);  // reads as zeros; space is given back
-  Status sync(InodeId inode);    // fsync
-  Status sync_all();             // every dirty inode: fsync of the root, cairn sync
+  Status zero_range(InodeId inode, uint64_t offset, uint64_t length,
+                    bool may_grow);  // reads as zeros; space is given back
+  Status sync(InodeId inode);        // fsync
+  Status sync_all();                 // every dirty inode: fsync of the root, cairn sync
 
   // For tests and tools.
-  std::string statistics_json() const;   // counters: reads, writes, cells, decoded stripes, messages, dirty and cached bytes
+  std::string statistics_json()
+      const;  // counters: reads, writes, cells, decoded stripes, messages, dirty and cached bytes
   Address metaserver() const;
 
  private:

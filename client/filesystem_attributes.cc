@@ -1,7 +1,6 @@
 // Attributes, with what is still buffered, and extended attributes.
-#include <unistd.h>
-
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "client/filesystem_state.h"
 
@@ -9,8 +8,8 @@ namespace cairn {
 
 namespace {
 
-constexpr int kAttempts = 100;              // answers that our own changes overtook, each of which was progress
-constexpr size_t kCachedXattrs = 8;         // of one inode
+constexpr int kAttempts = 100;       // answers that our own changes overtook, each of which was progress
+constexpr size_t kCachedXattrs = 8;  // of one inode
 constexpr size_t kCachedXattrBytes = 256;
 
 bool is_own(const std::string& name) { return name.starts_with("cairn."); }

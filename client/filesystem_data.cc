@@ -13,7 +13,8 @@ Result<size_t> Filesystem::read(InodeId id, uint64_t offset, std::span<uint8_t> 
   ASSIGN(const ReadPath::Done done, state_->reader.read(inode, offset, into));
   ++state_->context.statistics.reads;
   state_->context.statistics.read_bytes += done.bytes;
-  if (done.advice.fetch_from < done.advice.fetch_to) state_->ahead->fetch(inode, done.advice.fetch_from, done.advice.fetch_to);
+  if (done.advice.fetch_from < done.advice.fetch_to)
+    state_->ahead->fetch(inode, done.advice.fetch_from, done.advice.fetch_to);
   return done.bytes;
 }
 
@@ -46,7 +47,8 @@ Result<uint64_t> Filesystem::State::write(InodeId id, std::optional<uint64_t> of
     return file.failure;
   }
   const uint64_t at = offset.value_or(inode->size());
-  if (data.size() > kMaxFileBytes || at > kMaxFileBytes - data.size()) return Error{Errc::too_big, "a file cannot be that long"};
+  if (data.size() > kMaxFileBytes || at > kMaxFileBytes - data.size())
+    return Error{Errc::too_big, "a file cannot be that long"};
   if (data.empty()) return at;
   file.dirty.write(context.budget, at, data, context.wall_time(), context.clock.now());
   ++file.write_seq;
@@ -62,12 +64,15 @@ Status Filesystem::write(InodeId inode, uint64_t offset, std::span<const uint8_t
   return {};
 }
 
-Result<uint64_t> Filesystem::append(InodeId inode, std::span<const uint8_t> data) { return state_->write(inode, std::nullopt, data); }
+Result<uint64_t> Filesystem::append(InodeId inode, std::span<const uint8_t> data) {
+  return state_->write(inode, std::nullopt, data);
+}
 
 Status Filesystem::zero_range(InodeId id, uint64_t offset, uint64_t length, bool may_grow) {
   ClientContext& context = state_->context;
   TRY(context.session->alive());
-  if (length == 0 || offset > kMaxFileBytes || length > kMaxFileBytes - offset) return Error{Errc::invalid, "a range beyond the largest file"};
+  if (length == 0 || offset > kMaxFileBytes || length > kMaxFileBytes - offset)
+    return Error{Errc::invalid, "a range beyond the largest file"};
   const std::shared_ptr<Inode> inode = context.inodes.get(id);
   if (context.session->trusted()) {
     TRY(state_->know(inode));
@@ -84,7 +89,8 @@ Status Filesystem::zero_range(InodeId id, uint64_t offset, uint64_t length, bool
   const Time now = context.wall_time();
   const State::Asked asked = state_->asking();
   std::optional<Result<Attributes>> answer;
-  if (offset < committed_end) answer = context.noted(context.meta.trim_range({id, offset, committed_end - offset, now}));
+  if (offset < committed_end)
+    answer = context.noted(context.meta.trim_range({id, offset, committed_end - offset, now}));
   const bool failed = answer && !answer->ok();
   bool grown = false;
   {
@@ -122,7 +128,8 @@ Status Filesystem::sync(InodeId id) {
   if (inode == nullptr) return {};
   {
     Lock lock(inode->mutex);
-    if (inode->file_if() == nullptr) return {};  // nothing was ever written; names are durable when they are acknowledged
+    if (inode->file_if() == nullptr)
+      return {};  // nothing was ever written; names are durable when they are acknowledged
   }
   return state_->flusher.sync(inode);
 }

@@ -1,7 +1,6 @@
 // The namespace: names are looked up in the cache first, changes go to the metaserver and then correct the cache.
-#include <sys/stat.h>
-
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include "client/filesystem_state.h"
 
@@ -12,13 +11,16 @@ namespace {
 constexpr uint32_t kRenameExchange = 2;
 
 Status check_name(const std::string& name) {
-  if (name.size() > kMaxNameBytes) return Error{Errc::name_too_long, fmt::format("a name has {} bytes, more than {}", name.size(), kMaxNameBytes)};
+  if (name.size() > kMaxNameBytes)
+    return Error{Errc::name_too_long, fmt::format("a name has {} bytes, more than {}", name.size(), kMaxNameBytes)};
   return {};
 }
 
 }  // namespace
 
-bool Filesystem::State::unknown_fate(Errc code) { return code == Errc::timed_out || code == Errc::unavailable || code == Errc::io; }
+bool Filesystem::State::unknown_fate(Errc code) {
+  return code == Errc::timed_out || code == Errc::unavailable || code == Errc::io;
+}
 
 void Filesystem::State::invalidate(InodeId id) {
   const uint64_t change = context.next_change();
@@ -72,7 +74,8 @@ Result<Entry> Filesystem::lookup(InodeId parent, const std::string& name) {
   if (!special && context.session->trusted()) {
     if (const auto known = context.names.find(parent, name)) {
       ++context.statistics.name_hits;
-      if (raw(known->inode) == 0) return Error{Errc::not_found, fmt::format("{} is not in directory {}", name, raw(parent))};
+      if (raw(known->inode) == 0)
+        return Error{Errc::not_found, fmt::format("{} is not in directory {}", name, raw(parent))};
       ASSIGN(const Attributes attributes, get_attributes(known->inode));
       return Entry{parent, name, attributes, known->cookie};
     }
@@ -131,7 +134,9 @@ Result<Entry> Filesystem::link(const LinkNode& request) {
   }
   entry->attributes = state_->changed(entry->attributes, asked);
   context.names.change(request.parent, request.name,
-                       state_->may_cache(asked) ? std::optional(NameCache::Known{entry->attributes.inode, entry->cookie}) : std::nullopt);
+                       state_->may_cache(asked)
+                           ? std::optional(NameCache::Known{entry->attributes.inode, entry->cookie})
+                           : std::nullopt);
   return entry;
 }
 

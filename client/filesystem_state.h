@@ -36,12 +36,14 @@ struct Filesystem::State {
     uint64_t trust_epoch = 0;
   };
   Asked asking() const { return {context.changes_now(), context.session->trust_epoch()}; }
-  bool may_cache(const Asked& asked) const { return context.session->trusted() && context.session->trust_epoch() == asked.trust_epoch; }
+  bool may_cache(const Asked& asked) const {
+    return context.session->trusted() && context.session->trust_epoch() == asked.trust_epoch;
+  }
   // Takes an answer's attributes in and returns them with what is buffered.
   Attributes learn(const Attributes& answer, const Asked& asked);
   // The answer of our own change to the inode.
   Attributes changed(const Attributes& answer, const Asked& asked);
-  void invalidate(InodeId inode);   // attributes: an own call changed them without saying to what
+  void invalidate(InodeId inode);  // attributes: an own call changed them without saying to what
   void drop_caches();
   void wake_all(const Error& error);
 
@@ -53,7 +55,7 @@ struct Filesystem::State {
   static bool unknown_fate(Errc code);
 
   // --- data ---
-  Status know(const std::shared_ptr<Inode>& inode);   // its class and size are known, if of an earlier time
+  Status know(const std::shared_ptr<Inode>& inode);  // its class and size are known, if of an earlier time
   // Alone with the inode: nothing is flushing, no writer or flush begins until end_change.
   void begin_change(const std::shared_ptr<Inode>& inode);
   void end_change(const std::shared_ptr<Inode>& inode);

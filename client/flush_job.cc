@@ -1,19 +1,19 @@
 #include "client/flush_job.h"
 
-#include <algorithm>
-
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
+
+#include <algorithm>
 
 namespace cairn {
 
 namespace {
 
-constexpr int kMaxAttempts = 16;         // chunks that may break under one flush
-constexpr int kQuickAttempts = 3;        // then with pauses, 17 s in all: servers that die are suspect after 3 s
+constexpr int kMaxAttempts = 16;   // chunks that may break under one flush
+constexpr int kQuickAttempts = 3;  // then with pauses, 17 s in all: servers that die are suspect after 3 s
 constexpr Duration kFirstPause = 50ms, kLongestPause = 2s;
-constexpr int kDeadlineTimeouts = 4;     // of one call's timeout
-constexpr int kMaxChunksOfStore = 64;    // that one flush may fill; only broken grants could make it more
+constexpr int kDeadlineTimeouts = 4;   // of one call's timeout
+constexpr int kMaxChunksOfStore = 64;  // that one flush may fill; only broken grants could make it more
 
 // The runs that a stripe was packed from.
 void unpack(const PackedStripe& stripe, std::vector<PackRun>& runs) {
@@ -75,7 +75,8 @@ Status FlushJob::store(std::vector<PackRun> runs, ChunkLease chunk, bool private
     }
     runs.clear();
     for (size_t i = fit; i < stripes.size(); ++i) unpack(stripes[i], runs);
-    Result<ChunkLease> next = private_chunk || chunk->broken() ? pool_.fresh(class_, failed_servers_) : pool_.current(class_, kind_);
+    Result<ChunkLease> next =
+        private_chunk || chunk->broken() ? pool_.fresh(class_, failed_servers_) : pool_.current(class_, kind_);
     if (chunk->broken()) private_chunk = true;
     if (!next.ok()) return context_.noted(next.error());
     chunk = std::move(next).value();
@@ -90,7 +91,8 @@ Status FlushJob::append_part(Part& part) {
     stripe.place_from(part.chunk->next_first_cell(stripe.cells()));
     stripes.push_back(stripe.data);
   }
-  Result<std::vector<PlacedStripe>> placed = part.chunk->append(stripes, kind_ == ChunkKind::mixed || part.private_chunk);
+  Result<std::vector<PlacedStripe>> placed =
+      part.chunk->append(stripes, kind_ == ChunkKind::mixed || part.private_chunk);
   if (!placed.ok()) {
     last_trouble_ = placed.error();
     return placed.error();
@@ -105,7 +107,8 @@ void FlushJob::lose(Part& part) {
   part.placed.clear();
   part.chunk->mark_broken("a flush gave up what it had appended");
   for (const ServerId server : part.chunk->failed_servers()) {
-    if (std::find(failed_servers_.begin(), failed_servers_.end(), server) == failed_servers_.end()) failed_servers_.push_back(server);
+    if (std::find(failed_servers_.begin(), failed_servers_.end(), server) == failed_servers_.end())
+      failed_servers_.push_back(server);
   }
   pool_.retire(part.chunk);
 }
@@ -139,7 +142,8 @@ Status FlushJob::wait_for_older_layers() {
   for (const FlushFile& file : files_) {
     Lock lock(file.inode->mutex);
     FileState& state = file.inode->file();
-    file.inode->changed.wait(lock, [&] { return state.flushing.front() == file.layer || state.failures != file.failures_before; });
+    file.inode->changed.wait(
+        lock, [&] { return state.flushing.front() == file.layer || state.failures != file.failures_before; });
     if (state.flushing.front() != file.layer) return state.failure;
     if (state.failures != file.failures_before) return state.failure;
   }
@@ -160,16 +164,19 @@ Result<Committed> FlushJob::commit() {
   std::vector<std::vector<Extent>> extents(files_.size());
   Commit request;
   for (const Part& part : parts_) {
-    for (size_t i = 0; i < part.stripes.size(); ++i) add_extents(part.stripes[i], part.placed[i], part.chunk->info().chunk, extents);
+    for (size_t i = 0; i < part.stripes.size(); ++i)
+      add_extents(part.stripes[i], part.placed[i], part.chunk->info().chunk, extents);
     request.chunks.push_back({part.chunk->info().chunk, part.chunk->info().writer_epoch, part.from(), part.to()});
   }
   for (size_t i = 0; i < files_.size(); ++i) {
     FlushFile& file = files_[i];
     file.extents = std::move(extents[i]);
-    request.files.push_back({file.inode->id, file.extents, file.layer->size_at_least, file.layer->mtime, file.inline_data});
+    request.files.push_back(
+        {file.inode->id, file.extents, file.layer->size_at_least, file.layer->mtime, file.inline_data});
   }
   ASSIGN(Committed committed, context_.noted(context_.meta.commit(request)));
-  if (committed.files.size() != files_.size()) return Error{Errc::invalid, "the metaserver answered a commit with another number of files"};
+  if (committed.files.size() != files_.size())
+    return Error{Errc::invalid, "the metaserver answered a commit with another number of files"};
   return committed;
 }
 
@@ -180,7 +187,8 @@ Status FlushJob::settle() {
     return appended_;
   }
   for (int attempt = 0; attempt < kMaxAttempts && context_.clock.now() < deadline_; ++attempt) {
-    if (attempt >= kQuickAttempts) pool_.pause(std::min<Duration>(kFirstPause * (1 << std::min(attempt - kQuickAttempts, 10)), kLongestPause));
+    if (attempt >= kQuickAttempts)
+      pool_.pause(std::min<Duration>(kFirstPause * (1 << std::min(attempt - kQuickAttempts, 10)), kLongestPause));
     if (any_lost()) {
       if (const Status stored = store_lost_again(); !stored.ok()) {
         fail(stored.error());
@@ -204,11 +212,12 @@ Status FlushJob::settle() {
     }
     last_trouble_ = committed.error();
     if (committed.code() != Errc::stale_epoch && !fate_unknown(committed.code())) break;
-    // It may have happened. Once its chunks are sealed, it has or never will; the same bytes committed again from another place
-    // are right in both cases.
+    // It may have happened. Once its chunks are sealed, it has or never will; the same bytes committed again from
+    // another place are right in both cases.
     for (Part& part : parts_) {
       if (fate_unknown(committed.code())) {
-        if (const Status sealed = pool_.seal_now(*part.chunk, deadline_); !sealed.ok()) last_trouble_ = context_.noted(sealed.error());
+        if (const Status sealed = pool_.seal_now(*part.chunk, deadline_); !sealed.ok())
+          last_trouble_ = context_.noted(sealed.error());
       }
       lose(part);
     }
@@ -232,7 +241,8 @@ void FlushJob::succeed(const Committed& committed, uint64_t asked_at, uint64_t t
     const Attributes& attributes = committed.files[i];
     std::vector<KnownExtent> known;
     for (const Extent& extent : file.extents) {
-      const auto part = std::find_if(parts_.begin(), parts_.end(), [&](const Part& p) { return p.chunk->info().chunk == extent.chunk; });
+      const auto part = std::find_if(parts_.begin(), parts_.end(),
+                                     [&](const Part& p) { return p.chunk->info().chunk == extent.chunk; });
       known.push_back({extent, context_.chunk_infos.intern(part->chunk->info())});
     }
     if (file.inline_data) ++context_.statistics.inline_files;

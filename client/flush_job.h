@@ -1,11 +1,12 @@
 // One flush: the files' bytes become stripes, the stripes become durable, one commit makes all of them visible.
 //
-//   add files -> append (with the turn of its class and kind) -> settle: sync, wait for older flushes, commit -> inodes are told
+//   add files -> append (with the turn of its class and kind) -> settle: sync, wait for older flushes, commit -> inodes
+//   are told
 //                                   ^--- another chunk, same bytes ---'  when a chunk breaks or is sealed meanwhile
 //
-// What settle waits for was always taken earlier (places before its own in a chunk that it appended to with the turn, older
-// layers of its inodes; a chunk that replaces a broken one is its own), so flushes cannot wait for each other in a circle.
-// One thread at a time. Every taken layer is committed or put back by the time settle or give_up returns.
+// What settle waits for was always taken earlier (places before its own in a chunk that it appended to with the turn,
+// older layers of its inodes; a chunk that replaces a broken one is its own), so flushes cannot wait for each other in
+// a circle. One thread at a time. Every taken layer is committed or put back by the time settle or give_up returns.
 #pragma once
 
 #include <memory>
@@ -49,9 +50,9 @@ class FlushJob {
   Status append_part(Part& part);
   void lose(Part& part);
   Status store_lost_again();
-  Status make_durable();   // loses the parts that fail
+  Status make_durable();  // loses the parts that fail
   Status wait_for_older_layers();
-  bool all_have_turn();    // loses the parts that have not
+  bool all_have_turn();  // loses the parts that have not
   bool any_lost() const;
   Result<Committed> commit();
   void succeed(const Committed& committed, uint64_t asked_at, uint64_t trust_epoch);

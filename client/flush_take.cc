@@ -14,12 +14,14 @@ constexpr uint32_t kFewExtentsOfUnit = 4;  // a finished unit with more is store
 uint64_t down_to(uint64_t offset, uint64_t unit) { return offset / unit * unit; }
 
 // The whole content, if it may live in the inode.
-std::optional<std::string> whole_content(const FileState& file, const FlushLayer& layer, uint64_t committed_size, uint64_t size) {
+std::optional<std::string> whole_content(const FileState& file, const FlushLayer& layer, uint64_t committed_size,
+                                         uint64_t size) {
   if (size > kMaxInlineBytes) return std::nullopt;
   const bool is_inline = file.layout.head() == LayoutCache::Head::inline_data;
   if (!is_inline && committed_size > 0 && !layer.pieces.covers(0, size)) return std::nullopt;
   std::string content(size, '\0');
-  if (is_inline) content.replace(0, std::min<size_t>(size, file.layout.inline_data()->size()), *file.layout.inline_data(), 0, size);
+  if (is_inline)
+    content.replace(0, std::min<size_t>(size, file.layout.inline_data()->size()), *file.layout.inline_data(), 0, size);
   for (const auto& [offset, piece] : layer.pieces) {
     std::memcpy(content.data() + offset, piece.data(), piece.length);
   }
@@ -47,12 +49,14 @@ Taken take(const std::shared_ptr<Inode>& inode, const TakeRule& rule, FlushFile&
   if (file.changing) return Taken::busy;
   if (file.layout.head() == LayoutCache::Head::unknown || inode->attributes.version == 0) return Taken::unknown;
   const bool is_inline = file.layout.head() == LayoutCache::Head::inline_data;
-  if (!file.flushing.empty() && (!rule.may_overlap || is_inline || file.flushing.back()->whole_content)) return Taken::busy;
+  if (!file.flushing.empty() && (!rule.may_overlap || is_inline || file.flushing.back()->whole_content))
+    return Taken::busy;
 
   const uint64_t size = inode->size();
   const uint64_t committed_size = inode->attributes.size;
   std::optional<uint64_t> cut;
-  if (!is_inline && file.dirty.pieces().bytes() > rule.most_bytes) cut = file.dirty.stream_cut(rule.stripe_bytes, rule.most_bytes, rule.stripe_bytes);
+  if (!is_inline && file.dirty.pieces().bytes() > rule.most_bytes)
+    cut = file.dirty.stream_cut(rule.stripe_bytes, rule.most_bytes, rule.stripe_bytes);
   out = {};
   out.inode = inode;
   out.generation = inode->attributes.generation;
@@ -68,7 +72,8 @@ Taken take(const std::shared_ptr<Inode>& inode, const TakeRule& rule, FlushFile&
     out.inline_data = whole_content(file, *out.layer, committed_size, size);
     out.layer->whole_content = out.inline_data.has_value();
     if (!out.inline_data && is_inline) out.old_inline = file.layout.inline_data();
-    if (!out.inline_data && !is_inline && rule.trusted) out.rewrite_from = append_start(file, *out.layer, committed_size);
+    if (!out.inline_data && !is_inline && rule.trusted)
+      out.rewrite_from = append_start(file, *out.layer, committed_size);
   }
   file.flushing.push_back(out.layer);
   return Taken::yes;
@@ -81,7 +86,8 @@ void load_rewritten(FlushFile& file, ReadPath& reader) {
     Lock lock(file.inode->mutex);
     const FileState& state = file.inode->file();
     if (state.tail != nullptr && state.tail_offset <= from && state.tail_offset + state.tail->size() == to) {
-      file.rewritten.assign(state.tail->begin() + static_cast<std::ptrdiff_t>(from - state.tail_offset), state.tail->end());
+      file.rewritten.assign(state.tail->begin() + static_cast<std::ptrdiff_t>(from - state.tail_offset),
+                            state.tail->end());
       return;
     }
   }
@@ -137,8 +143,8 @@ void remember_tail(const FlushFile& file) {
   if (end == unit) return give_up();
   auto tail = std::make_shared<std::vector<uint8_t>>();
   uint64_t tail_offset = std::max(from, unit);
-  if (from > unit && state.tail != nullptr && state.tail_offset + state.tail->size() >= from && state.tail_offset <= from &&
-      state.tail_offset >= unit) {
+  if (from > unit && state.tail != nullptr && state.tail_offset + state.tail->size() >= from &&
+      state.tail_offset <= from && state.tail_offset >= unit) {
     tail->assign(state.tail->begin(), state.tail->begin() + static_cast<std::ptrdiff_t>(from - state.tail_offset));
     tail_offset = state.tail_offset;
   }
@@ -146,7 +152,8 @@ void remember_tail(const FlushFile& file) {
     const uint64_t skip = std::min<uint64_t>(file.rewritten.size(), unit > from ? unit - from : 0);
     tail->insert(tail->end(), file.rewritten.begin() + static_cast<std::ptrdiff_t>(skip), file.rewritten.end());
   }
-  for (const Piece& piece : pieces.within(std::max(first, unit), end)) tail->insert(tail->end(), piece.data(), piece.data() + piece.length);
+  for (const Piece& piece : pieces.within(std::max(first, unit), end))
+    tail->insert(tail->end(), piece.data(), piece.data() + piece.length);
   state.tail = std::move(tail);
   state.tail_offset = tail_offset;
 }

@@ -1,9 +1,10 @@
 // What a flush takes of one inode, and how it will be stored: inline, or as runs of bytes.
 //
-// Taking moves the dirty layer (or the front of a stream) to a flushing layer, whole writes only. Besides the dirty bytes a
-// flush may store again
+// Taking moves the dirty layer (or the front of a stream) to a flushing layer, whole writes only. Besides the dirty
+// bytes a flush may store again
 //   - the inline content of a file that grows out of its inode,
-//   - the committed end of a file that is appended to: from the start of its unfilled 4 KiB block, or of its 64 KiB unit when that
+//   - the committed end of a file that is appended to: from the start of its unfilled 4 KiB block, or of its 64 KiB
+//   unit when that
 //     has gathered several extents, so that a log of synced lines does not become a million extents.
 // Not here: stripes (packer.h), the flush itself (flush_job.h).
 #pragma once
@@ -23,12 +24,12 @@ struct FlushFile {
   std::shared_ptr<Inode> inode;
   std::shared_ptr<FlushLayer> layer;
   uint32_t generation = 0;
-  uint64_t failures_before = 0;            // of the inode's flushes when this was taken
-  std::optional<std::string> inline_data;  // the whole content
+  uint64_t failures_before = 0;                   // of the inode's flushes when this was taken
+  std::optional<std::string> inline_data;         // the whole content
   std::shared_ptr<const std::string> old_inline;  // bytes below the layer's that move into extents
-  std::optional<uint64_t> rewrite_from;    // committed bytes from here to the layer's first are stored again
-  std::vector<uint8_t> rewritten;          // those bytes, once loaded
-  std::vector<Extent> extents;             // where they are, once stored
+  std::optional<uint64_t> rewrite_from;           // committed bytes from here to the layer's first are stored again
+  std::vector<uint8_t> rewritten;                 // those bytes, once loaded
+  std::vector<Extent> extents;                    // where they are, once stored
 };
 
 enum class Taken : uint8_t {
@@ -39,8 +40,8 @@ enum class Taken : uint8_t {
 };
 
 struct TakeRule {
-  bool may_overlap = false;    // behind flushes that are still under way: streams
-  bool trusted = false;        // the cached layout is true, so committed bytes may be stored again
+  bool may_overlap = false;  // behind flushes that are still under way: streams
+  bool trusted = false;      // the cached layout is true, so committed bytes may be stored again
   uint64_t stripe_bytes = 0;
   uint64_t most_bytes = UINT64_MAX;  // of a stream: cut behind a whole write
 };

@@ -1,8 +1,8 @@
 #include "client/flusher.h"
 
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 namespace cairn {
 
@@ -11,13 +11,14 @@ namespace {
 constexpr uint64_t kStreamFlushBytes = 8 << 20;   // of one flush of a stream
 constexpr uint64_t kRandomFlushBytes = 16 << 20;  // of one inode, written here and there
 constexpr size_t kManyPieces = 4096;
-constexpr size_t kSharedFiles = 2048;             // of one shared flush, at most
+constexpr size_t kSharedFiles = 2048;  // of one shared flush, at most
 constexpr uint64_t kSharedBytes = 16 << 20;
-constexpr Duration kRetryAfter = 1s;              // a failed flush
+constexpr Duration kRetryAfter = 1s;  // a failed flush
 
 }  // namespace
 
-Flusher::Flusher(ClientContext& context, ChunkPool& pool, ReadPath& reader) : context_(context), pool_(pool), reader_(reader) {}
+Flusher::Flusher(ClientContext& context, ChunkPool& pool, ReadPath& reader)
+    : context_(context), pool_(pool), reader_(reader) {}
 
 void Flusher::start(uint32_t threads) {
   for (uint32_t i = 0; i < threads; ++i) threads_.emplace_back("cairn-flush", [this] { loop(); });
@@ -37,7 +38,8 @@ void Flusher::register_dirty(const std::shared_ptr<Inode>& inode) {
   FileState& file = inode->file();
   if (file.registered || file.dirty.empty()) return;
   file.registered = true;
-  const Instant due = file.failing ? context_.clock.now() + kRetryAfter : file.dirty.since() + context_.options.flush_after;
+  const Instant due =
+      file.failing ? context_.clock.now() + kRetryAfter : file.dirty.since() + context_.options.flush_after;
   Lock lock(mutex_);
   const bool first = due_.empty() || due < due_.begin()->first.first;
   due_.emplace(std::pair(due, inode->id), inode);
@@ -52,7 +54,8 @@ void Flusher::wrote(const std::shared_ptr<Inode>& inode) {
     register_dirty(inode);
     const uint64_t stream = file.dirty.stream_bytes();
     const PieceMap& pieces = file.dirty.pieces();
-    const bool enough = stream >= kStreamFlushBytes || pieces.bytes() >= kRandomFlushBytes || pieces.count() >= kManyPieces;
+    const bool enough =
+        stream >= kStreamFlushBytes || pieces.bytes() >= kRandomFlushBytes || pieces.count() >= kManyPieces;
     if (enough && !file.stream_queued && !file.failing) queue = file.stream_queued = true;
   }
   const bool pressure = context_.budget->held() > context_.budget->limit() / 2;
@@ -72,7 +75,8 @@ Flusher::Lane& Flusher::lane(ClassId storage_class, ChunkKind kind) {
 void Flusher::loop() {
   Lock lock(mutex_);
   while (!stopping_) {
-    const auto ready = std::find_if(lanes_.begin(), lanes_.end(), [](const auto& one) { return !one.second->busy && !one.second->requests.empty(); });
+    const auto ready = std::find_if(lanes_.begin(), lanes_.end(),
+                                    [](const auto& one) { return !one.second->busy && !one.second->requests.empty(); });
     if (ready != lanes_.end()) {
       ready->second->busy = true;
       lock.unlock();
@@ -288,7 +292,8 @@ Status Flusher::sync(const std::shared_ptr<Inode>& inode) {
     }
     if (file.dirty.empty() && file.flushing.empty()) break;  // dropped: truncated, or the file is gone
     const bool shared = file.dirty.pieces().bytes() < context_.cluster.stripe_bytes(inode->attributes.storage_class);
-    const bool must_wait = file.changing || file.dirty.empty() || file.taken_seq >= target || (shared && !file.flushing.empty());
+    const bool must_wait =
+        file.changing || file.dirty.empty() || file.taken_seq >= target || (shared && !file.flushing.empty());
     if (must_wait) {
       inode->changed.wait(lock);
       continue;
@@ -300,7 +305,8 @@ Status Flusher::sync(const std::shared_ptr<Inode>& inode) {
       flush_alone(inode, true);
     }
     lock.lock();
-    if (!shared && file.committed_seq < target && file.failures == failures && file.taken_seq < target && !file.flushing.empty()) {
+    if (!shared && file.committed_seq < target && file.failures == failures && file.taken_seq < target &&
+        !file.flushing.empty()) {
       inode->changed.wait(lock);  // it could not be taken behind what is under way
     }
   }
@@ -318,7 +324,8 @@ Status Flusher::sync_all() {
     Lock lock(inode->mutex);
     const FileState* file = inode->file_if();
     if (file == nullptr || (file->dirty.empty() && file->flushing.empty())) return true;
-    if (file->flushing.empty() && file->dirty.pieces().bytes() < context_.cluster.stripe_bytes(inode->attributes.storage_class)) {
+    if (file->flushing.empty() &&
+        file->dirty.pieces().bytes() < context_.cluster.stripe_bytes(inode->attributes.storage_class)) {
       Lock own(mutex_);
       queue_shared(inode, inode->attributes.storage_class);
     }

@@ -1,14 +1,14 @@
 // Who flushes when: age, size, pressure, and whoever asks for it.
 //
-//   fsync       flushes in the caller's thread; small flushes of the same moment share one stripe and one commit (a lane's leader
+//   fsync       flushes in the caller's thread; small flushes of the same moment share one stripe and one commit (a
+//   lane's leader
 //               takes all who wait)
 //   streams     every few MiB of a run of writes, appended while the flush before is synced and committed
 //   age         nothing stays dirty longer than flush_after
 //   pressure    more than half of the memory for writes is held
 //
-// A lane is a storage class and kind of chunk; one thread at a time has its turn to append. Any thread may call. The mutex is a leaf
-// (taken under an inode's).
-// Not here: what one flush does (flush_job.h).
+// A lane is a storage class and kind of chunk; one thread at a time has its turn to append. Any thread may call. The
+// mutex is a leaf (taken under an inode's). Not here: what one flush does (flush_job.h).
 #pragma once
 
 #include <deque>
@@ -42,7 +42,7 @@ class Flusher {
     bool waiting = true;  // nobody has taken it yet; guarded by mutex_
   };
   struct Lane {
-    bool busy = false;    // somebody has the turn; guarded by mutex_, as the rest
+    bool busy = false;  // somebody has the turn; guarded by mutex_, as the rest
     std::deque<std::shared_ptr<Request>> requests;
     CondVar changed;
   };
@@ -50,8 +50,8 @@ class Flusher {
 
   void loop();
   Lane& lane(ClassId storage_class, ChunkKind kind);  // mutex_ held
-  // Makes class, generation and the place of the content known. not_found: the inode is gone and its dirty data with it.
-  // False: a call changes the inode now, and registers it again when it ends.
+  // Makes class, generation and the place of the content known. not_found: the inode is gone and its dirty data with
+  // it. False: a call changes the inode now, and registers it again when it ends.
   Result<bool> prepare(const std::shared_ptr<Inode>& inode);
   Result<Taken> take_known(const std::shared_ptr<Inode>& inode, TakeRule rule, FlushFile& file);
   void flush_alone(const std::shared_ptr<Inode>& inode, bool everything);  // as a stream
@@ -68,9 +68,9 @@ class Flusher {
   ReadPath& reader_;
   Mutex mutex_;
   CondVar work_;
-  std::map<LaneKey, std::unique_ptr<Lane>> lanes_;                            // guarded by mutex_, as the rest
-  std::deque<std::shared_ptr<Inode>> streams_;                                // enough for a flush of their own
-  std::map<std::pair<Instant, InodeId>, std::shared_ptr<Inode>> due_;         // registered dirty inodes
+  std::map<LaneKey, std::unique_ptr<Lane>> lanes_;                     // guarded by mutex_, as the rest
+  std::deque<std::shared_ptr<Inode>> streams_;                         // enough for a flush of their own
+  std::map<std::pair<Instant, InodeId>, std::shared_ptr<Inode>> due_;  // registered dirty inodes
   bool pressure_ = false;
   bool stopping_ = false;
   std::vector<Thread> threads_;

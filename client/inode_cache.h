@@ -1,7 +1,8 @@
 // What the client knows and holds of one inode, and the bounded table of all of them.
 //
-// An Inode lives while something refers to it (an open handle, dirty data, a call) and, beyond that, as long as the table
-// has room. Its mutex guards everything but id; it is never held across a call to a server or a wait other than its own.
+// An Inode lives while something refers to it (an open handle, dirty data, a call) and, beyond that, as long as the
+// table has room. Its mutex guards everything but id; it is never held across a call to a server or a wait other than
+// its own.
 #pragma once
 
 #include <cstdint>
@@ -31,39 +32,41 @@ struct FileState {
   // A call that changes size or extents directly (truncate, trim) has the inode: no flush may be taken, writers and
   // fetched layouts wait. It begins only when nothing is flushing.
   bool changing = false;
-  bool registered = false;      // in the flusher's list of dirty inodes
+  bool registered = false;  // in the flusher's list of dirty inodes
   bool stream_queued = false;
 
-  uint64_t write_seq = 0;       // of the newest buffered write
-  uint64_t taken_seq = 0;       // the newest that a flush took
-  uint64_t committed_seq = 0;   // everything up to here is committed
-  uint64_t failures = 0;        // of flushes, ever
-  Error failure{};              // of the last one that failed
-  bool failing = false;         // the last flush failed: its data is still buffered
-  bool failure_told = false;    // somebody was told of `failure`
-  uint64_t losses = 0;          // how often buffered data had to be dropped
+  uint64_t write_seq = 0;      // of the newest buffered write
+  uint64_t taken_seq = 0;      // the newest that a flush took
+  uint64_t committed_seq = 0;  // everything up to here is committed
+  uint64_t failures = 0;       // of flushes, ever
+  Error failure{};             // of the last one that failed
+  bool failing = false;        // the last flush failed: its data is still buffered
+  bool failure_told = false;   // somebody was told of `failure`
+  uint64_t losses = 0;         // how often buffered data had to be dropped
   Error loss{};
-  uint64_t losses_synced = 0;   // told by sync()
+  uint64_t losses_synced = 0;  // told by sync()
 
-  // The committed end of a file that is appended to, from a multiple of 64 KiB or later: what the next append's flush writes again.
+  // The committed end of a file that is appended to, from a multiple of 64 KiB or later: what the next append's flush
+  // writes again.
   std::shared_ptr<const std::vector<uint8_t>> tail;
   uint64_t tail_offset = 0;
-  uint32_t tail_extents = 0;    // in the last 64 KiB unit, about
+  uint32_t tail_extents = 0;  // in the last 64 KiB unit, about
 };
 
 struct Inode {
   explicit Inode(InodeId the_id) : id(the_id) {}
   const InodeId id;
   Mutex mutex;
-  CondVar changed;              // a flush ended, a change ended, an error
+  CondVar changed;  // a flush ended, a change ended, an error
 
-  Attributes attributes;        // as committed; valid beyond generation and class only if attributes_known
+  Attributes attributes;  // as committed; valid beyond generation and class only if attributes_known
   bool attributes_known = false;
-  uint64_t changed_at = 0;      // of ClientContext::changes, when our own calls last changed them: an older answer is not cached
+  uint64_t changed_at =
+      0;  // of ClientContext::changes, when our own calls last changed them: an older answer is not cached
   uint32_t open_handles = 0;
-  bool orphan = false;          // its last name is gone; this mount must say when it is no longer open
-  bool forgotten = false;       // told
-  bool no_xattrs = false;       // known to have none, while trusted
+  bool orphan = false;     // its last name is gone; this mount must say when it is no longer open
+  bool forgotten = false;  // told
+  bool no_xattrs = false;  // known to have none, while trusted
   std::map<std::string, std::optional<std::string>> xattrs;  // known ones, small and few; nothing: absent
 
   FileState& file() {
@@ -73,7 +76,7 @@ struct Inode {
   const FileState* file_if() const { return file_.get(); }
   FileState* file_if() { return file_.get(); }
 
-  uint64_t size() const;        // with what is buffered
+  uint64_t size() const;                            // with what is buffered
   Attributes overlaid(Attributes committed) const;  // the same, with what is buffered
   // A newer answer of the metaserver, also if it is not to be cached.
   void learn(const Attributes& answer, bool cache);

@@ -86,7 +86,8 @@ void LayoutCache::trim(uint64_t from, uint64_t to) {
     const KnownExtent known = std::move(it->second);
     it = extents_.erase(it);
     if (known.extent.offset < from) {
-      extents_.insert_or_assign(known.extent.offset, KnownExtent{known.extent.part(known.extent.offset, from), known.chunk});
+      extents_.insert_or_assign(known.extent.offset,
+                                KnownExtent{known.extent.part(known.extent.offset, from), known.chunk});
     }
     if (known.extent.end() > to) {
       it = extents_.insert_or_assign(to, KnownExtent{known.extent.part(to, known.extent.end()), known.chunk}).first;

@@ -1,9 +1,8 @@
 // The committed layer of one inode as far as it is known: extents, holes, inline data.
 //
 // A range is known (its extents and holes are exactly what the metaserver has) or not. Offsets in bytes.
-// Not thread-safe: guarded by the inode's mutex. Kept exact by our own commits while this mount is the only one; otherwise a
-// layout is fetched for each use.
-// Not here: bytes in memory (write_buffer.h), fetching (read_path.h).
+// Not thread-safe: guarded by the inode's mutex. Kept exact by our own commits while this mount is the only one;
+// otherwise a layout is fetched for each use. Not here: bytes in memory (write_buffer.h), fetching (read_path.h).
 #pragma once
 
 #include <cstdint>
@@ -40,13 +39,13 @@ class LayoutCache {
   std::vector<KnownExtent> within(uint64_t from, uint64_t to) const;
   size_t count_within(uint64_t from, uint64_t to) const;
 
-  void forget();                      // nothing is known any more
-  void make_empty();                  // a new file: all is known, and a hole
+  void forget();      // nothing is known any more
+  void make_empty();  // a new file: all is known, and a hole
   void make_inline(std::string content);
   // An answer of the metaserver that is complete for [from, until). Requires that every extent's chunk is in chunks.
   void add_page(uint64_t from, uint64_t until, std::vector<KnownExtent> extents);
-  void insert(const KnownExtent& extent);       // a commit: hides what was there
-  void make_hole(uint64_t from, uint64_t to);   // a truncation or a trim
+  void insert(const KnownExtent& extent);      // a commit: hides what was there
+  void make_hole(uint64_t from, uint64_t to);  // a truncation or a trim
 
  private:
   void trim(uint64_t from, uint64_t to);
@@ -54,8 +53,8 @@ class LayoutCache {
 
   Head head_ = Head::unknown;
   std::shared_ptr<const std::string> inline_;
-  std::map<uint64_t, KnownExtent> extents_;     // by file offset, not overlapping
-  std::map<uint64_t, uint64_t> known_;          // from -> to, neither overlapping nor touching
+  std::map<uint64_t, KnownExtent> extents_;  // by file offset, not overlapping
+  std::map<uint64_t, uint64_t> known_;       // from -> to, neither overlapping nor touching
 };
 
 }  // namespace cairn

@@ -1,9 +1,8 @@
-// Names of directories as they are known: present ones, absent ones, and directories that are known completely because this
-// mount made them. Bounded; whole directories are forgotten, least recently used first.
+// Names of directories as they are known: present ones, absent ones, and directories that are known completely because
+// this mount made them. Bounded; whole directories are forgotten, least recently used first.
 //
-// Used only while the mount is the only one. Kept exact by our own operations: a lookup's answer is stored only if nothing changed
-// under that name since the lookup began (the ticket).
-// Any thread; the mutex is a leaf.
+// Used only while the mount is the only one. Kept exact by our own operations: a lookup's answer is stored only if
+// nothing changed under that name since the lookup began (the ticket). Any thread; the mutex is a leaf.
 #pragma once
 
 #include <array>
@@ -21,7 +20,7 @@ namespace cairn {
 class NameCache {
  public:
   struct Known {
-    InodeId inode{};      // 0: there is no such name
+    InodeId inode{};  // 0: there is no such name
     uint64_t cookie = 0;
   };
   explicit NameCache(size_t limit_names) : limit_names_(limit_names) {}
@@ -32,7 +31,7 @@ class NameCache {
 
   // What our own operation made of a name; nothing if its outcome is unknown.
   void change(InodeId parent, const std::string& name, std::optional<Known> known);
-  void made_directory(InodeId directory);    // empty, and so completely known
+  void made_directory(InodeId directory);  // empty, and so completely known
   void forget_directory(InodeId directory);
   void clear();
   size_t size() const;
@@ -45,7 +44,7 @@ class NameCache {
   };
   static constexpr size_t kBuckets = 1024;
   static size_t bucket(InodeId parent, const std::string& name);
-  Directory& directory(InodeId parent);              // mutex_ held, as in those below
+  Directory& directory(InodeId parent);  // mutex_ held, as in those below
   void set(InodeId parent, const std::string& name, Known known);
   void bound();
 

@@ -9,7 +9,8 @@ constexpr size_t kBatch = 256;
 constexpr Duration kLongestWait = 200ms;
 }  // namespace
 
-OrphanReaper::OrphanReaper(MetaClient& meta, Clock& clock, Statistics& statistics) : meta_(meta), clock_(clock), statistics_(statistics) {
+OrphanReaper::OrphanReaper(MetaClient& meta, Clock& clock, Statistics& statistics)
+    : meta_(meta), clock_(clock), statistics_(statistics) {
   thread_ = Thread("cairn-orphans", [this] { loop(); });
 }
 

@@ -11,7 +11,8 @@ uint64_t PackRun::length() const {
 }
 
 void PackedStripe::place_from(uint32_t first_cell) {
-  for (Owner& owner : data.owners) owner.position = owner.position - data.first_cell * data.cell_bytes + first_cell * data.cell_bytes;
+  for (Owner& owner : data.owners)
+    owner.position = owner.position - data.first_cell * data.cell_bytes + first_cell * data.cell_bytes;
   data.first_cell = first_cell;
 }
 
@@ -45,7 +46,8 @@ std::vector<PackedStripe> pack(std::span<const PackRun> runs, uint32_t d, uint32
         if (continues) {
           current.data.owners.back().length += static_cast<uint32_t>(length);
         } else {
-          current.data.owners.push_back({run.inode, run.generation, offset, static_cast<uint32_t>(current.bytes), static_cast<uint32_t>(length)});
+          current.data.owners.push_back(
+              {run.inode, run.generation, offset, static_cast<uint32_t>(current.bytes), static_cast<uint32_t>(length)});
           current.files.push_back(run.file);
           continues = true;
         }
@@ -59,7 +61,8 @@ std::vector<PackedStripe> pack(std::span<const PackRun> runs, uint32_t d, uint32
   return stripes;
 }
 
-void add_extents(const PackedStripe& stripe, const PlacedStripe& placed, ChunkId chunk, std::vector<std::vector<Extent>>& extents) {
+void add_extents(const PackedStripe& stripe, const PlacedStripe& placed, ChunkId chunk,
+                 std::vector<std::vector<Extent>>& extents) {
   for (size_t i = 0; i < stripe.data.owners.size(); ++i) {
     const Owner& owner = stripe.data.owners[i];
     const Extent extent{owner.offset, owner.length, chunk, placed.place, owner.position, placed.shape};

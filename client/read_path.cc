@@ -1,11 +1,11 @@
 #include "client/read_path.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <bit>
 #include <cstring>
 #include <unordered_map>
-
-#include <fmt/format.h>
 
 #include "common/stripe/stripe_reader.h"
 
@@ -14,10 +14,10 @@ namespace cairn {
 namespace {
 
 constexpr uint32_t kPageExtents = 1024;
-constexpr uint64_t kPageBytes = 256u << 20;     // asked for at once, at least: few extents cover much of a streamed file
-constexpr size_t kMaxExtentsOfInode = 16384;    // cached; more are forgotten before the next read
+constexpr uint64_t kPageBytes = 256u << 20;   // asked for at once, at least: few extents cover much of a streamed file
+constexpr size_t kMaxExtentsOfInode = 16384;  // cached; more are forgotten before the next read
 constexpr uint32_t kSmallStripeBytes = 256 << 10;
-constexpr int kSnapshotAttempts = 1000;         // lost races against our own commits, each of which is progress
+constexpr int kSnapshotAttempts = 1000;  // lost races against our own commits, each of which is progress
 
 StripeKey key_of(const Extent& extent) { return {extent.chunk, extent.place}; }
 
@@ -28,8 +28,8 @@ Extent first_stripe(const Extent& extent) {
 }
 
 bool worth_a_new_layout(Errc code) {
-  return code == Errc::corrupt || code == Errc::io || code == Errc::unavailable || code == Errc::timed_out || code == Errc::not_found ||
-         code == Errc::stale_epoch;
+  return code == Errc::corrupt || code == Errc::io || code == Errc::unavailable || code == Errc::timed_out ||
+         code == Errc::not_found || code == Errc::stale_epoch;
 }
 
 }  // namespace
@@ -78,9 +78,10 @@ Result<ReadPath::Snapshot> ReadPath::take_snapshot(Inode& inode, uint64_t offset
       const uint64_t needed = std::min(end, std::max(offset, inode.attributes.size));
       unknown = file.layout.known_until(offset);
       if (unknown >= needed) {
-        const auto advice = committed_only ? SequentialDetector::Advice{}
-                                           : file.detector.on_read(offset, end - offset, inode.attributes.size,
-                                                                   std::max<uint64_t>(1 << 20, context_.blocks.limit() / 8));
+        const auto advice = committed_only
+                                ? SequentialDetector::Advice{}
+                                : file.detector.on_read(offset, end - offset, inode.attributes.size,
+                                                        std::max<uint64_t>(1 << 20, context_.blocks.limit() / 8));
         Snapshot snapshot = build(inode, file.layout, offset, end, committed_only);
         snapshot.advice = advice;
         return snapshot;
@@ -92,7 +93,8 @@ Result<ReadPath::Snapshot> ReadPath::take_snapshot(Inode& inode, uint64_t offset
   return Error{Errc::io, fmt::format("inode {}: its layout changes faster than it can be read", raw(inode.id))};
 }
 
-ReadPath::Snapshot ReadPath::build(Inode& inode, const LayoutCache& layout, uint64_t offset, uint64_t end, bool committed_only) {
+ReadPath::Snapshot ReadPath::build(Inode& inode, const LayoutCache& layout, uint64_t offset, uint64_t end,
+                                   bool committed_only) {
   Snapshot snapshot;
   snapshot.length = end - offset;
   const FileState& file = inode.file();
@@ -115,7 +117,8 @@ ReadPath::Snapshot ReadPath::build(Inode& inode, const LayoutCache& layout, uint
   return snapshot;
 }
 
-void ReadPath::add_committed(const LayoutCache& layout, uint64_t committed_size, uint64_t from, uint64_t to, Snapshot& snapshot) {
+void ReadPath::add_committed(const LayoutCache& layout, uint64_t committed_size, uint64_t from, uint64_t to,
+                             Snapshot& snapshot) {
   const uint64_t until = std::min(to, std::max(from, committed_size));
   const auto add_zeros = [&](uint64_t begin, uint64_t end) {
     if (begin < end) snapshot.sources.push_back({begin, end - begin, {}, {}, nullptr});
@@ -144,7 +147,8 @@ Result<Layout> ReadPath::ask(Inode& inode, uint64_t from, uint64_t to) {
   ASSIGN(Layout page, context_.noted(context_.meta.layout(inode.id, from, until - from, kPageExtents)));
   if (page.inline_data) return page;
   if (page.covered_until <= from) {
-    return Error{Errc::invalid, fmt::format("the metaserver's layout of inode {} makes no progress at {}", raw(inode.id), from)};
+    return Error{Errc::invalid,
+                 fmt::format("the metaserver's layout of inode {} makes no progress at {}", raw(inode.id), from)};
   }
   // Behind the end there is nothing: a reader of a small file need not ask again.
   if (page.covered_until >= page.attributes.size) page.covered_until = kMaxFileBytes;
@@ -285,13 +289,16 @@ Status ReadPath::fill_extent(Inode& inode, const KnownExtent& known, bool sequen
   while (at < all.end()) {
     const Extent stripe = first_stripe(all.part(at, all.end()));
     const StripeKey key = key_of(stripe);
-    std::shared_ptr<const CachedStripe> cached = context_.blocks.find(key, context_.clock.now() + context_.options.io_timeout);
+    std::shared_ptr<const CachedStripe> cached =
+        context_.blocks.find(key, context_.clock.now() + context_.options.io_timeout);
     if (cached != nullptr) {
       ++context_.statistics.cached_stripe_hits;
     } else {
       const bool whole = stripe.length * 2 > stripe.shape.data_bytes();  // little is gained by fetching it all
-      const bool neighbours = stripe.shape.data_bytes() <= kSmallStripeBytes && context_.blocks.note_small_read(key, inode.id);
-      if (((sequential && !whole) || neighbours) && context_.blocks.claim(key)) cached = fetch_stripe({stripe, known.chunk});
+      const bool neighbours =
+          stripe.shape.data_bytes() <= kSmallStripeBytes && context_.blocks.note_small_read(key, inode.id);
+      if (((sequential && !whole) || neighbours) && context_.blocks.claim(key))
+        cached = fetch_stripe({stripe, known.chunk});
     }
     if (cached == nullptr || stripe.position < cached->first ||
         stripe.position + stripe.length > cached->first + cached->bytes.size()) {
@@ -299,7 +306,8 @@ Status ReadPath::fill_extent(Inode& inode, const KnownExtent& known, bool sequen
       continue;
     }
     TRY(fetch_direct());
-    std::memcpy(out.data() + (stripe.offset - all.offset), cached->bytes.data() + (stripe.position - cached->first), stripe.length);
+    std::memcpy(out.data() + (stripe.offset - all.offset), cached->bytes.data() + (stripe.position - cached->first),
+                stripe.length);
     at = direct_from = stripe.end();
   }
   return fetch_direct();
@@ -309,8 +317,8 @@ std::shared_ptr<const CachedStripe> ReadPath::fetch_stripe(const KnownExtent& kn
   const Extent& stripe = known.extent;
   const uint32_t first = std::countr_zero(stripe.shape.present);
   const uint32_t cells = std::countr_one(stripe.shape.present >> first);
-  const auto fetched = std::make_shared<CachedStripe>(uint64_t{first} * stripe.shape.cell_bytes, size_t{cells} * stripe.shape.cell_bytes,
-                                                      context_.spares);
+  const auto fetched = std::make_shared<CachedStripe>(uint64_t{first} * stripe.shape.cell_bytes,
+                                                      size_t{cells} * stripe.shape.cell_bytes, context_.spares);
   Extent whole = stripe;
   whole.offset = 0;
   whole.position = fetched->first;

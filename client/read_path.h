@@ -2,9 +2,8 @@
 //
 //   dirty > flushing (newest first) > committed extents or inline data > zeros        up to the file's size
 //
-// Bytes of extents come from cached stripes where there are any, otherwise only the needed blocks are fetched straight into the
-// caller's buffer. Any thread.
-// Not here: which stripes to fetch before they are asked for (read_ahead.h).
+// Bytes of extents come from cached stripes where there are any, otherwise only the needed blocks are fetched straight
+// into the caller's buffer. Any thread. Not here: which stripes to fetch before they are asked for (read_ahead.h).
 #pragma once
 
 #include <cstdint>
@@ -32,19 +31,20 @@ class ReadPath {
   // Fetches the stripes of [from, to) into the cache. Errors are left to the read that will need the bytes.
   void prefetch(Inode& inode, uint64_t from, uint64_t to);
 
-  // Makes sure that it is known whether the content is inline; afterwards, attributes are known too (as of now, if not trusted).
-  // For a flush, as read_committed: false if a call changes the inode, which may wait for what this flush has taken already.
+  // Makes sure that it is known whether the content is inline; afterwards, attributes are known too (as of now, if not
+  // trusted). For a flush, as read_committed: false if a call changes the inode, which may wait for what this flush has
+  // taken already.
   Result<bool> ensure_head(Inode& inode);
 
  private:
   // Where a part of the answer comes from.
   struct Source {
-    uint64_t offset = 0;   // in the file
+    uint64_t offset = 0;  // in the file
     uint64_t length = 0;
-    Piece piece;                                      // buffered, if it has a segment
-    KnownExtent extent;                               // committed, if it has a chunk
-    std::shared_ptr<const std::string> inline_data;   // the file's; from offset on
-  };                                                  // none of them: zeros
+    Piece piece;                                     // buffered, if it has a segment
+    KnownExtent extent;                              // committed, if it has a chunk
+    std::shared_ptr<const std::string> inline_data;  // the file's; from offset on
+  };                                                 // none of them: zeros
   struct Snapshot {
     uint64_t length = 0;
     std::vector<Source> sources;
@@ -62,7 +62,8 @@ class ReadPath {
   };
   Result<Snapshot> take_snapshot(Inode& inode, uint64_t offset, uint64_t length, For whom);
   static Snapshot build(Inode& inode, const LayoutCache& layout, uint64_t offset, uint64_t end, bool committed_only);
-  static void add_committed(const LayoutCache& layout, uint64_t committed_size, uint64_t from, uint64_t to, Snapshot& snapshot);
+  static void add_committed(const LayoutCache& layout, uint64_t committed_size, uint64_t from, uint64_t to,
+                            Snapshot& snapshot);
   // One page of the layout into the inode's cache. False: something changed meanwhile, look again.
   Result<bool> fetch_page(Inode& inode, uint64_t from, uint64_t to, For whom);
   // The layout of [from, to) at one version, for a mount that may not keep it.

@@ -10,7 +10,8 @@ constexpr uint64_t kFirstWindow = 1 << 20;
 constexpr uint64_t kTolerance = 512 << 10;
 }  // namespace
 
-SequentialDetector::Advice SequentialDetector::on_read(uint64_t offset, uint64_t length, uint64_t size, uint64_t max_window) {
+SequentialDetector::Advice SequentialDetector::on_read(uint64_t offset, uint64_t length, uint64_t size,
+                                                       uint64_t max_window) {
   ++turn_;
   const uint64_t end = offset + length;
   Reader* reader = nullptr;
@@ -21,7 +22,8 @@ SequentialDetector::Advice SequentialDetector::on_read(uint64_t offset, uint64_t
     break;
   }
   if (reader == nullptr) {
-    Reader& oldest = *std::min_element(readers_.begin(), readers_.end(), [](const Reader& a, const Reader& b) { return a.used < b.used; });
+    Reader& oldest = *std::min_element(readers_.begin(), readers_.end(),
+                                       [](const Reader& a, const Reader& b) { return a.used < b.used; });
     oldest = {end, end, 0, turn_};
     return {};
   }

@@ -1,9 +1,9 @@
 #include "client/session_keeper.h"
 
-#include <algorithm>
-
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
+
+#include <algorithm>
 
 namespace cairn {
 
@@ -12,8 +12,8 @@ constexpr Duration kPoll = 1s;  // also bounds how long stop() waits for the pol
 constexpr Lease kWholeTree{InodeId{0}, LeaseKind::exclusive, 0};
 }  // namespace
 
-SessionKeeper::SessionKeeper(MetaClient& meta, Clock& clock, Statistics& statistics, const SessionGrant& grant, Instant asked_at,
-                             Hooks hooks)
+SessionKeeper::SessionKeeper(MetaClient& meta, Clock& clock, Statistics& statistics, const SessionGrant& grant,
+                             Instant asked_at, Hooks hooks)
     : meta_(meta),
       clock_(clock),
       statistics_(statistics),
@@ -60,7 +60,8 @@ void SessionKeeper::note(const Error& error) {
   {
     Lock lock(mutex_);
     if (stopping_ || dead_) return;
-    death_ = {Errc::no_session, fmt::format("the session has ended and what was not yet written is lost: {}; mount again", error.what)};
+    death_ = {Errc::no_session,
+              fmt::format("the session has ended and what was not yet written is lost: {}; mount again", error.what)};
     dead_.store(true, std::memory_order_release);
     trust_epoch_.fetch_add(1);
     changed_.notify_all();
@@ -148,8 +149,10 @@ void SessionKeeper::event_loop() {
 void SessionKeeper::handle(const Event& event) {
   switch (event.type) {
     case EventType::recall:
-    case EventType::revoked: return end_sole(event.lease ? event.lease->generation : 0);
-    case EventType::map_changed: return hooks_.map_changed();
+    case EventType::revoked:
+      return end_sole(event.lease ? event.lease->generation : 0);
+    case EventType::map_changed:
+      return hooks_.map_changed();
   }
 }
 

@@ -91,8 +91,8 @@ PieceMap PieceMap::split_below(uint64_t cut) {
   return below;
 }
 
-void DirtyLayer::write(const std::shared_ptr<BufferBudget>& budget, uint64_t offset, std::span<const uint8_t> data, Time mtime,
-                       Instant now) {
+void DirtyLayer::write(const std::shared_ptr<BufferBudget>& budget, uint64_t offset, std::span<const uint8_t> data,
+                       Time mtime, Instant now) {
   const bool was_empty = empty();
   const bool continues = offset == run_end_ && run_bytes_ > 0;
   if (was_empty) {
@@ -188,7 +188,8 @@ std::shared_ptr<FlushLayer> DirtyLayer::take_below(uint64_t cut) {
   layer->size_at_least = cut;
   layer->mtime = mtime_.value_or(Time{});
   layer->since = since_;
-  const auto kept = std::find_if(boundaries_.begin(), boundaries_.end(), [&](const Boundary& b) { return b.end > cut; });
+  const auto kept =
+      std::find_if(boundaries_.begin(), boundaries_.end(), [&](const Boundary& b) { return b.end > cut; });
   if (kept != boundaries_.begin()) since_ = std::prev(kept)->at;
   boundaries_.erase(boundaries_.begin(), kept);
   return layer;

@@ -1,4 +1,6 @@
 // The standard headers that nearly every file includes; precompiled once per library.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -18,5 +20,3 @@
 #include <utility>
 #include <variant>
 #include <vector>
-
-#include <fmt/format.h>

@@ -4,9 +4,17 @@
 
 namespace cairn {
 
-Checkpointer::Checkpointer(Clock& clock, CommandLog& log, OrderedStore& store, const Committer& committer, Options options)
-    : clock_(clock), log_(log), store_(store), committer_(committer), options_(options), flushed_(LogIndex{0}), last_flush_(clock.now()),
-      bytes_after_flush_(log.bytes()), thread_("checkpointer", [this] { run(); }) {}
+Checkpointer::Checkpointer(Clock& clock, CommandLog& log, OrderedStore& store, const Committer& committer,
+                           Options options)
+    : clock_(clock),
+      log_(log),
+      store_(store),
+      committer_(committer),
+      options_(options),
+      flushed_(LogIndex{0}),
+      last_flush_(clock.now()),
+      bytes_after_flush_(log.bytes()),
+      thread_("checkpointer", [this] { run(); }) {}
 
 Checkpointer::~Checkpointer() { end(); }
 

@@ -1,8 +1,9 @@
-// Keeps the log short: flushes the store and trims the log behind it, when the log has grown by 64 MiB or after 30 s with changes.
+// Keeps the log short: flushes the store and trims the log behind it, when the log has grown by 64 MiB or after 30 s
+// with changes.
 //
-// The store may be ahead of its flush at any time; the log before the applied index that was read before the flush is then not
-// needed any more. A flush that fails leaves the log as it is and is tried again: nothing is lost by that, only space.
-// One thread of its own, which stop() ends with a last flush.
+// The store may be ahead of its flush at any time; the log before the applied index that was read before the flush is
+// then not needed any more. A flush that fails leaves the log as it is and is tried again: nothing is lost by that,
+// only space. One thread of its own, which stop() ends with a last flush.
 #pragma once
 
 #include "common/base/clock.h"
@@ -36,12 +37,12 @@ class Checkpointer {
   OrderedStore& store_;
   const Committer& committer_;
   const Options options_;
-  LogIndex flushed_;               // by the thread, and by stop() after it has ended; so are the next two
+  LogIndex flushed_;  // by the thread, and by stop() after it has ended; so are the next two
   Instant last_flush_;
-  uint64_t bytes_after_flush_;     // of the log
+  uint64_t bytes_after_flush_;  // of the log
   Mutex mutex_;
   CondVar wake_;
-  bool stopping_ = false;          // guarded by mutex_
+  bool stopping_ = false;  // guarded by mutex_
   Thread thread_;
 };
 

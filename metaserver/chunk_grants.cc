@@ -13,21 +13,22 @@ uint64_t shard_limit_of(const Code& code) {
   return std::max<uint64_t>(2, kChunkDataBytes / code.d / kMiB) * kMiB;
 }
 
-Result<std::vector<ChunkInfo>> grant_chunks(Committer& committer, Cluster& cluster, const OrderedStore& store, const Mutation& mutation,
-                                            const GrantChunks& request) {
+Result<std::vector<ChunkInfo>> grant_chunks(Committer& committer, Cluster& cluster, const OrderedStore& store,
+                                            const Mutation& mutation, const GrantChunks& request) {
   if (request.count < 1 || request.count > kMaxGrantedChunks) {
-    return Error{Errc::invalid, fmt::format("{} chunks were asked for; 1 to {} are granted at once", request.count, kMaxGrantedChunks)};
+    return Error{Errc::invalid, fmt::format("{} chunks were asked for; 1 to {} are granted at once", request.count,
+                                            kMaxGrantedChunks)};
   }
   const auto view = store.view();
   ASSIGN(auto stored, queries::outcome(*view, mutation.session, mutation.request));
   if (!stored) {
     ASSIGN(const StorageClass storage_class, queries::storage_class(*view, request.storage_class));
-    ASSIGN(const auto placements, cluster.place({storage_class.policy, storage_class.failure_domain, request.avoid}, request.count,
-                                                shard_limit_of(storage_class.policy)));
+    ASSIGN(const auto placements, cluster.place({storage_class.policy, storage_class.failure_domain, request.avoid},
+                                                request.count, shard_limit_of(storage_class.policy)));
     CreateChunks create;
     for (const Placement& placement : placements) {
-      create.chunks.push_back(
-          {storage_class.id, placement.code, placement.servers, storage_class.cell_bytes, shard_limit_of(placement.code)});
+      create.chunks.push_back({storage_class.id, placement.code, placement.servers, storage_class.cell_bytes,
+                               shard_limit_of(placement.code)});
     }
     stored = committer.propose(Command{mutation, 0, std::move(create)});
   }

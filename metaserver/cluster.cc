@@ -6,7 +6,12 @@
 namespace cairn {
 
 Cluster::Cluster(Clock& clock, Committer& committer, const OrderedStore& store, Options options)
-    : clock_(clock), committer_(committer), store_(store), options_(std::move(options)), membership_(options_.timeouts), random_(options_.seed) {}
+    : clock_(clock),
+      committer_(committer),
+      store_(store),
+      options_(std::move(options)),
+      membership_(options_.timeouts),
+      random_(options_.seed) {}
 
 Status Cluster::restore() {
   ASSIGN(const auto records, queries::servers(*store_.view()));
@@ -21,9 +26,12 @@ Status Cluster::restore() {
 
 Result<HeartbeatAnswer> Cluster::heartbeat(const Heartbeat& report) {
   if (raw(report.incarnation) != 0 && report.incarnation != options_.incarnation) {
-    return Error{Errc::invalid, fmt::format("chunkserver {} has shards of database {:016x}, and this metaserver serves {:016x}: point it to its own "
-                                            "metaserver, or give it an empty data directory",
-                                            report.address.text(), raw(report.incarnation), raw(options_.incarnation))};
+    return Error{
+        Errc::invalid,
+        fmt::format(
+            "chunkserver {} has shards of database {:016x}, and this metaserver serves {:016x}: point it to its own "
+            "metaserver, or give it an empty data directory",
+            report.address.text(), raw(report.incarnation), raw(options_.incarnation))};
   }
   ServerId server{};
   bool known = false;
@@ -85,7 +93,8 @@ std::vector<ServerInfo> Cluster::servers() const {
       info.total_bytes = member->report.total_bytes;
       info.free_bytes = member->report.free_bytes;
       info.boot = member->report.boot;
-      if (member->heard) info.silent_ms = std::chrono::duration_cast<std::chrono::milliseconds>(now - member->last_heard).count();
+      if (member->heard)
+        info.silent_ms = std::chrono::duration_cast<std::chrono::milliseconds>(now - member->last_heard).count();
     }
     servers.push_back(std::move(info));
   }

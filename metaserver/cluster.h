@@ -1,7 +1,7 @@
 // The chunkservers as they are now: registered by logged commands, heard by heartbeats, offered to placement.
 //
-// Health and space are known only in memory and found out anew after a restart. Any thread; the mutex is not held while a
-// command is proposed. The decisions are membership.h and placement.h.
+// Health and space are known only in memory and found out anew after a restart. Any thread; the mutex is not held while
+// a command is proposed. The decisions are membership.h and placement.h.
 #pragma once
 
 #include <atomic>
@@ -26,8 +26,8 @@ class Cluster {
     Membership::Timeouts timeouts = {};
     Duration heartbeat_interval = 1s;
     Incarnation incarnation = {};
-    uint64_t seed = 0;                              // of placement
-    std::function<void()> on_map_changed = {};      // without a mutex
+    uint64_t seed = 0;                          // of placement
+    std::function<void()> on_map_changed = {};  // without a mutex
   };
   Cluster(Clock& clock, Committer& committer, const OrderedStore& store, Options options);
 

@@ -9,7 +9,8 @@ namespace {
 
 // Makes a list of a range of rows: one(key, value) gives each element or what is wrong with the row. Stops at `limit`.
 template <typename T, typename One>
-Result<std::vector<T>> list(const StoreView& view, const std::string& from, const std::string& to, size_t limit, One one) {
+Result<std::vector<T>> list(const StoreView& view, const std::string& from, const std::string& to, size_t limit,
+                            One one) {
   std::vector<T> found;
   Status damaged;
   if (limit == 0) return found;
@@ -48,19 +49,23 @@ Result<std::vector<ChunkInfo>> chunks_of(const StoreView& view, Table table, Chu
   return infos;
 }
 
-Result<std::vector<OpenChunkRecord>> open_chunks_in(const StoreView& view, const std::string& from, const std::string& to) {
-  return list<OpenChunkRecord>(view, from, to, SIZE_MAX, [](std::string_view key, std::string_view) -> Result<OpenChunkRecord> {
-    keys::Reader reader(Table::open_chunk, key);
-    OpenChunkRecord record;
-    record.owner = SessionId{reader.number()};
-    record.chunk = ChunkId{reader.number()};
-    TRY(reader.finish());
-    return record;
-  });
+Result<std::vector<OpenChunkRecord>> open_chunks_in(const StoreView& view, const std::string& from,
+                                                    const std::string& to) {
+  return list<OpenChunkRecord>(view, from, to, SIZE_MAX,
+                               [](std::string_view key, std::string_view) -> Result<OpenChunkRecord> {
+                                 keys::Reader reader(Table::open_chunk, key);
+                                 OpenChunkRecord record;
+                                 record.owner = SessionId{reader.number()};
+                                 record.chunk = ChunkId{reader.number()};
+                                 TRY(reader.finish());
+                                 return record;
+                               });
 }
 
 // Behind every row of a time queue with at most this time.
-std::string behind(Table table, int64_t time_ns) { return keys::last(table, static_cast<uint64_t>(std::max<int64_t>(time_ns, 0))); }
+std::string behind(Table table, int64_t time_ns) {
+  return keys::last(table, static_cast<uint64_t>(std::max<int64_t>(time_ns, 0)));
+}
 
 Result<SessionRecord> session_record(uint64_t id, const SessionRow& row) {
   return SessionRecord{SessionId{id}, row.request, row.opened_ns};
@@ -69,7 +74,8 @@ Result<SessionRecord> session_record(uint64_t id, const SessionRow& row) {
 template <typename Row>
 Result<Row> must_have(const StoreView& view, std::string_view key, const char* what) {
   ASSIGN(std::optional<Row> row, find_row<Row>(view, key));
-  if (!row) return Error{Errc::not_found, std::string("the store has no ") + what + ": it is not a database of a metaserver"};
+  if (!row)
+    return Error{Errc::not_found, std::string("the store has no ") + what + ": it is not a database of a metaserver"};
   return std::move(*row);
 }
 
@@ -95,7 +101,8 @@ Result<std::vector<OpenChunkRecord>> open_chunks(const StoreView& view) {
 }
 
 Result<std::vector<OpenChunkRecord>> open_chunks(const StoreView& view, SessionId session) {
-  return open_chunks_in(view, keys::first(Table::open_chunk, raw(session)), keys::last(Table::open_chunk, raw(session)));
+  return open_chunks_in(view, keys::first(Table::open_chunk, raw(session)),
+                        keys::last(Table::open_chunk, raw(session)));
 }
 
 Result<std::vector<ChunkInfo>> pending_seals(const StoreView& view, ChunkId after, uint32_t limit) {
@@ -158,14 +165,15 @@ Result<std::optional<SessionRecord>> session(const StoreView& view, SessionId id
 }
 
 Result<std::vector<ServerRecord>> servers(const StoreView& view) {
-  return list<ServerRecord>(view, keys::first(Table::server), keys::last(Table::server), SIZE_MAX,
-                            [](std::string_view key, std::string_view value) -> Result<ServerRecord> {
-                              keys::Reader reader(Table::server, key);
-                              const ServerId server{reader.number32()};
-                              TRY(reader.finish());
-                              ASSIGN(ServerRow row, decode_row<ServerRow>(value));
-                              return ServerRecord{server, std::move(row.uuid), std::move(row.address), std::move(row.labels)};
-                            });
+  return list<ServerRecord>(
+      view, keys::first(Table::server), keys::last(Table::server), SIZE_MAX,
+      [](std::string_view key, std::string_view value) -> Result<ServerRecord> {
+        keys::Reader reader(Table::server, key);
+        const ServerId server{reader.number32()};
+        TRY(reader.finish());
+        ASSIGN(ServerRow row, decode_row<ServerRow>(value));
+        return ServerRecord{server, std::move(row.uuid), std::move(row.address), std::move(row.labels)};
+      });
 }
 
 Result<std::vector<StorageClass>> classes(const StoreView& view) {

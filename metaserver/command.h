@@ -1,7 +1,7 @@
 // What the log holds: commands, and what each gives back.
 //
-// A command carries everything that is not a function of the state: the time, placements, what a client asked for. Ids are given by the
-// state machine from counters in the state. So replaying the log gives the same state, byte for byte.
+// A command carries everything that is not a function of the state: the time, placements, what a client asked for. Ids
+// are given by the state machine from counters in the state. So replaying the log gives the same state, byte for byte.
 // command_codec.h writes them field by field with a version; numbers of bodies are never reused.
 #pragma once
 
@@ -17,10 +17,10 @@
 
 namespace cairn {
 
-struct OpenSession {       // -> SessionId; the same nonce gives the same session
+struct OpenSession {  // -> SessionId; the same nonce gives the same session
   SessionRequest request;
 };
-struct EndSession {        // its open chunks are sealed, its orphans freed, its outcomes dropped
+struct EndSession {  // its open chunks are sealed, its orphans freed, its outcomes dropped
   SessionId session{};
   bool expired = false;
 };
@@ -31,56 +31,57 @@ struct PlannedChunk {
   uint32_t cell_bytes = 0;
   uint64_t shard_limit = 0;
 };
-struct CreateChunks {      // -> vector<ChunkInfo>; GrantChunks after placement
+struct CreateChunks {  // -> vector<ChunkInfo>; GrantChunks after placement
   std::vector<PlannedChunk> chunks;
 };
-struct RegisterServer {    // -> ServerId; the same uuid keeps its id; a new address raises the map's epoch
+struct RegisterServer {  // -> ServerId; the same uuid keeps its id; a new address raises the map's epoch
   std::string uuid;
   Address address;
   Labels labels;
 };
-struct DefineClass {       // by name; an existing class keeps its id
+struct DefineClass {  // by name; an existing class keeps its id
   StorageClass storage_class;
 };
-struct SealForRepair {     // by the metaserver itself: a server of the chunk is gone
+struct SealForRepair {  // by the metaserver itself: a server of the chunk is gone
   std::vector<ChunkId> chunks;
 };
-struct ReleaseExtents {    // a step of freeing a deleted inode: at most `limit` extents
+struct ReleaseExtents {  // a step of freeing a deleted inode: at most `limit` extents
   InodeId inode{};
   uint32_t limit = 1000;
 };
-struct CondemnChunks {     // dead sealed chunks whose quarantine is over: no layout may name them; their shards are removed next
+struct CondemnChunks {  // dead sealed chunks whose quarantine is over: no layout may name them; their shards are
+                        // removed next
   std::vector<ChunkId> chunks;
 };
-struct ChunksRemoved {     // every server of each has confirmed
+struct ChunksRemoved {  // every server of each has confirmed
   std::vector<ChunkId> chunks;
 };
 struct DeadStripe {
   ChunkId chunk{};
   uint64_t place = 0;
 };
-struct StripesPunched {    // every server of the chunk has confirmed
+struct StripesPunched {  // every server of the chunk has confirmed
   std::vector<DeadStripe> stripes;
 };
-struct SealsConfirmed {    // every server of each sealed chunk knows: it leaves the list of pending seals
+struct SealsConfirmed {  // every server of each sealed chunk knows: it leaves the list of pending seals
   std::vector<ChunkId> chunks;
 };
 
 // Append only: the position is the number in the log.
 using CommandBody =
-    std::variant<MakeNode, LinkNode, RemoveName, Rename, SetAttributes, SetXattr, RemoveXattr, TrimRange, ForgetOrphans, Commit,
-                 SealChunks, OpenSession, EndSession, CreateChunks, RegisterServer, DefineClass, SealForRepair, ReleaseExtents,
-                 CondemnChunks, ChunksRemoved, StripesPunched, SealsConfirmed>;
+    std::variant<MakeNode, LinkNode, RemoveName, Rename, SetAttributes, SetXattr, RemoveXattr, TrimRange, ForgetOrphans,
+                 Commit, SealChunks, OpenSession, EndSession, CreateChunks, RegisterServer, DefineClass, SealForRepair,
+                 ReleaseExtents, CondemnChunks, ChunksRemoved, StripesPunched, SealsConfirmed>;
 
 struct Command {
-  Mutation mutation;     // session 0: the metaserver's own, without a stored outcome
-  int64_t wall_ns = 0;   // picked by the proposer, never less than in the command before
+  Mutation mutation;    // session 0: the metaserver's own, without a stored outcome
+  int64_t wall_ns = 0;  // picked by the proposer, never less than in the command before
   CommandBody body;
 };
 
 // std::monostate: done, nothing to tell. Stored for the session and answered to a retry.
-using Answer = std::variant<std::monostate, Entry, Attributes, Removed, Renamed, Committed, std::vector<ChunkInfo>, SessionId, ServerId,
-                            ClassId>;
+using Answer = std::variant<std::monostate, Entry, Attributes, Removed, Renamed, Committed, std::vector<ChunkInfo>,
+                            SessionId, ServerId, ClassId>;
 using Outcome = Result<Answer>;
 
 }  // namespace cairn

@@ -4,46 +4,136 @@
 
 namespace cairn {
 
-template <Of<Mutation> V> auto fields(V& v) { return std::tie(v.session, v.request, v.lowest_unanswered); }
-template <Of<Command> V> auto fields(V& v) { return std::tie(v.mutation, v.wall_ns); }  // the body follows
+template <Of<Mutation> V>
+auto fields(V& v) {
+  return std::tie(v.session, v.request, v.lowest_unanswered);
+}
+template <Of<Command> V>
+auto fields(V& v) {
+  return std::tie(v.mutation, v.wall_ns);
+}  // the body follows
 
-template <Of<MakeNode> V> auto fields(V& v) {
+template <Of<MakeNode> V>
+auto fields(V& v) {
   return std::tie(v.parent, v.name, v.mode, v.uid, v.gid, v.rdev, v.target);
 }
-template <Of<LinkNode> V> auto fields(V& v) { return std::tie(v.inode, v.parent, v.name); }
-template <Of<RemoveName> V> auto fields(V& v) { return std::tie(v.parent, v.name, v.directory); }
-template <Of<Rename> V> auto fields(V& v) { return std::tie(v.old_parent, v.old_name, v.new_parent, v.new_name, v.flags); }
-template <Of<SetAttributes> V> auto fields(V& v) {
+template <Of<LinkNode> V>
+auto fields(V& v) {
+  return std::tie(v.inode, v.parent, v.name);
+}
+template <Of<RemoveName> V>
+auto fields(V& v) {
+  return std::tie(v.parent, v.name, v.directory);
+}
+template <Of<Rename> V>
+auto fields(V& v) {
+  return std::tie(v.old_parent, v.old_name, v.new_parent, v.new_name, v.flags);
+}
+template <Of<SetAttributes> V>
+auto fields(V& v) {
   return std::tie(v.inode, v.mode, v.uid, v.gid, v.size, v.atime, v.mtime, v.ctime);
 }
-template <Of<SetXattr> V> auto fields(V& v) { return std::tie(v.inode, v.name, v.value, v.flags); }
-template <Of<RemoveXattr> V> auto fields(V& v) { return std::tie(v.inode, v.name); }
-template <Of<TrimRange> V> auto fields(V& v) { return std::tie(v.inode, v.offset, v.length, v.mtime); }
-template <Of<ForgetOrphans> V> auto fields(V& v) { return std::tie(v.inodes); }
-template <Of<FileCommit> V> auto fields(V& v) { return std::tie(v.inode, v.extents, v.size_at_least, v.mtime, v.inline_data); }
-template <Of<ChunkCommit> V> auto fields(V& v) { return std::tie(v.chunk, v.writer_epoch, v.committed_from, v.committed_to); }
-template <Of<Commit> V> auto fields(V& v) { return std::tie(v.files, v.chunks); }
-template <Of<SealChunks> V> auto fields(V& v) { return std::tie(v.chunks); }
-template <Of<OpenSession> V> auto fields(V& v) { return std::tie(v.request); }
-template <Of<EndSession> V> auto fields(V& v) { return std::tie(v.session, v.expired); }
-template <Of<PlannedChunk> V> auto fields(V& v) {
+template <Of<SetXattr> V>
+auto fields(V& v) {
+  return std::tie(v.inode, v.name, v.value, v.flags);
+}
+template <Of<RemoveXattr> V>
+auto fields(V& v) {
+  return std::tie(v.inode, v.name);
+}
+template <Of<TrimRange> V>
+auto fields(V& v) {
+  return std::tie(v.inode, v.offset, v.length, v.mtime);
+}
+template <Of<ForgetOrphans> V>
+auto fields(V& v) {
+  return std::tie(v.inodes);
+}
+template <Of<FileCommit> V>
+auto fields(V& v) {
+  return std::tie(v.inode, v.extents, v.size_at_least, v.mtime, v.inline_data);
+}
+template <Of<ChunkCommit> V>
+auto fields(V& v) {
+  return std::tie(v.chunk, v.writer_epoch, v.committed_from, v.committed_to);
+}
+template <Of<Commit> V>
+auto fields(V& v) {
+  return std::tie(v.files, v.chunks);
+}
+template <Of<SealChunks> V>
+auto fields(V& v) {
+  return std::tie(v.chunks);
+}
+template <Of<OpenSession> V>
+auto fields(V& v) {
+  return std::tie(v.request);
+}
+template <Of<EndSession> V>
+auto fields(V& v) {
+  return std::tie(v.session, v.expired);
+}
+template <Of<PlannedChunk> V>
+auto fields(V& v) {
   return std::tie(v.storage_class, v.code, v.servers, v.cell_bytes, v.shard_limit);
 }
-template <Of<CreateChunks> V> auto fields(V& v) { return std::tie(v.chunks); }
-template <Of<RegisterServer> V> auto fields(V& v) { return std::tie(v.uuid, v.address, v.labels); }
-template <Of<DefineClass> V> auto fields(V& v) { return std::tie(v.storage_class); }
-template <Of<SealForRepair> V> auto fields(V& v) { return std::tie(v.chunks); }
-template <Of<ReleaseExtents> V> auto fields(V& v) { return std::tie(v.inode, v.limit); }
-template <Of<CondemnChunks> V> auto fields(V& v) { return std::tie(v.chunks); }
-template <Of<ChunksRemoved> V> auto fields(V& v) { return std::tie(v.chunks); }
-template <Of<DeadStripe> V> auto fields(V& v) { return std::tie(v.chunk, v.place); }
-template <Of<StripesPunched> V> auto fields(V& v) { return std::tie(v.stripes); }
-template <Of<SealsConfirmed> V> auto fields(V& v) { return std::tie(v.chunks); }
+template <Of<CreateChunks> V>
+auto fields(V& v) {
+  return std::tie(v.chunks);
+}
+template <Of<RegisterServer> V>
+auto fields(V& v) {
+  return std::tie(v.uuid, v.address, v.labels);
+}
+template <Of<DefineClass> V>
+auto fields(V& v) {
+  return std::tie(v.storage_class);
+}
+template <Of<SealForRepair> V>
+auto fields(V& v) {
+  return std::tie(v.chunks);
+}
+template <Of<ReleaseExtents> V>
+auto fields(V& v) {
+  return std::tie(v.inode, v.limit);
+}
+template <Of<CondemnChunks> V>
+auto fields(V& v) {
+  return std::tie(v.chunks);
+}
+template <Of<ChunksRemoved> V>
+auto fields(V& v) {
+  return std::tie(v.chunks);
+}
+template <Of<DeadStripe> V>
+auto fields(V& v) {
+  return std::tie(v.chunk, v.place);
+}
+template <Of<StripesPunched> V>
+auto fields(V& v) {
+  return std::tie(v.stripes);
+}
+template <Of<SealsConfirmed> V>
+auto fields(V& v) {
+  return std::tie(v.chunks);
+}
 
-template <Of<Entry> V> auto fields(V& v) { return std::tie(v.parent, v.name, v.attributes, v.cookie); }
-template <Of<Removed> V> auto fields(V& v) { return std::tie(v.inode, v.links_left, v.directory); }
-template <Of<Renamed> V> auto fields(V& v) { return std::tie(v.moved, v.replaced, v.replaced_links_left); }
-template <Of<Committed> V> auto fields(V& v) { return std::tie(v.files, v.gone); }
+template <Of<Entry> V>
+auto fields(V& v) {
+  return std::tie(v.parent, v.name, v.attributes, v.cookie);
+}
+template <Of<Removed> V>
+auto fields(V& v) {
+  return std::tie(v.inode, v.links_left, v.directory);
+}
+template <Of<Renamed> V>
+auto fields(V& v) {
+  return std::tie(v.moved, v.replaced, v.replaced_links_left);
+}
+template <Of<Committed> V>
+auto fields(V& v) {
+  return std::tie(v.files, v.gone);
+}
 
 namespace {
 
@@ -59,7 +149,9 @@ bool read_alternative(FieldReader& in, size_t number, Variant& into) {
   }
 }
 
-Error damaged(const char* what) { return {Errc::corrupt, std::string(what) + " is damaged, or was written by a newer version"}; }
+Error damaged(const char* what) {
+  return {Errc::corrupt, std::string(what) + " is damaged, or was written by a newer version"};
+}
 
 }  // namespace
 
@@ -107,10 +199,10 @@ Result<Outcome> decode_outcome(std::string_view bytes) {
 
 const char* name_of(const CommandBody& body) {
   static constexpr const char* kNames[] = {
-      "make_node",      "link",         "remove",        "rename",          "set_attributes", "set_xattr",      "remove_xattr",
-      "trim_range",     "forget_orphans", "commit",      "seal_chunks",     "open_session",   "end_session",    "create_chunks",
-      "register_server", "define_class", "seal_for_repair", "release_extents", "condemn_chunks", "chunks_removed", "stripes_punched",
-      "seals_confirmed"};
+      "make_node",      "link",           "remove",          "rename",         "set_attributes",  "set_xattr",
+      "remove_xattr",   "trim_range",     "forget_orphans",  "commit",         "seal_chunks",     "open_session",
+      "end_session",    "create_chunks",  "register_server", "define_class",   "seal_for_repair", "release_extents",
+      "condemn_chunks", "chunks_removed", "stripes_punched", "seals_confirmed"};
   static_assert(std::size(kNames) == std::variant_size_v<CommandBody>);
   return kNames[body.index()];
 }

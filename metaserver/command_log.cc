@@ -26,8 +26,10 @@ Error damage(const std::string& path, uint64_t offset, const std::string& why, c
 }
 
 constexpr const char* kRestore =
-    "Changes that were acknowledged would be lost, so the metaserver does not start. Put this file back from a copy of the disk; "
-    "only if there is none, and to give up this change and all later ones, cut the file at that offset and remove the later segments.";
+    "Changes that were acknowledged would be lost, so the metaserver does not start. Put this file back from a copy of "
+    "the disk; "
+    "only if there is none, and to give up this change and all later ones, cut the file at that offset and remove the "
+    "later segments.";
 
 }  // namespace
 
@@ -39,7 +41,8 @@ Result<std::unique_ptr<CommandLog>> CommandLog::open(Disk& disk, Options options
   if (log->segments_.empty()) return log;
   Segment& newest = log->segments_.back();
   ASSIGN(log->file_, disk.open(newest.path, OpenMode::read_write));
-  // A whole entry that was never synced may be seen here after a mere process crash. It will be applied, so it must be durable.
+  // A whole entry that was never synced may be seen here after a mere process crash. It will be applied, so it must be
+  // durable.
   TRY(log->file_->sync_data());
   TRY(disk.sync_directory(log->options_.directory));
   return log;
@@ -58,7 +61,8 @@ Status CommandLog::load(const std::string& name, bool last_file) {
   ASSIGN(const auto bytes, read_whole(segment.path));
   auto header = decode_segment_header(bytes);
   if (!header.ok()) {
-    // The header is synced before the first entry is written: a file with no more than it never held an acknowledged command.
+    // The header is synced before the first entry is written: a file with no more than it never held an acknowledged
+    // command.
     if (header.code() == Errc::corrupt && last_file && bytes.size() <= kSegmentHeaderBytes) {
       cut_bytes_ = bytes.size();
       TRY(disk_.remove(segment.path));
@@ -74,30 +78,38 @@ Status CommandLog::load(const std::string& name, bool last_file) {
   if (!segments_.empty()) {
     const Segment& before = segments_.back();
     if (header->incarnation != before.header.incarnation) {
-      return damage(segment.path, 0, "it belongs to another database than the segment before it", "Take it out of this directory.");
+      return damage(segment.path, 0, "it belongs to another database than the segment before it",
+                    "Take it out of this directory.");
     }
     if (header->first != before.next) {
       return damage(segment.path, 0,
-                    fmt::format("it begins with index {}, and the segment before it ({}) ends behind index {}", raw(header->first), before.path,
-                                raw(before.next) - 1),
+                    fmt::format("it begins with index {}, and the segment before it ({}) ends behind index {}",
+                                raw(header->first), before.path, raw(before.next) - 1),
                     "A segment is missing or was cut: put it back from a copy of the disk.");
     }
   }
   incarnation_ = header->incarnation;
-  ASSIGN(const SegmentScan scan, scan_segment(*header, bytes, [](LogIndex, std::span<const uint8_t>) { return Status{}; }));
+  ASSIGN(const SegmentScan scan,
+         scan_segment(*header, bytes, [](LogIndex, std::span<const uint8_t>) { return Status{}; }));
   segment.next = scan.next;
   segment.bytes = scan.good_bytes;
   if (!scan.clean) {
     if (scan.malformed) return damage(segment.path, scan.good_bytes, scan.damage, kRestore);
-    if (scan.later) return damage(segment.path, scan.good_bytes, fmt::format("{}, and a valid entry follows at offset {}", scan.damage, *scan.later), kRestore);
+    if (scan.later)
+      return damage(segment.path, scan.good_bytes,
+                    fmt::format("{}, and a valid entry follows at offset {}", scan.damage, *scan.later), kRestore);
     if (scan.next <= options_.acknowledged) {
-      return damage(segment.path, scan.good_bytes, fmt::format("{}, and the metadata store holds the changes up to {}, so it was acknowledged",
-                                                               scan.damage, raw(options_.acknowledged)), kRestore);
+      return damage(segment.path, scan.good_bytes,
+                    fmt::format("{}, and the metadata store holds the changes up to {}, so it was acknowledged",
+                                scan.damage, raw(options_.acknowledged)),
+                    kRestore);
     }
-    if (!last_file) return damage(segment.path, scan.good_bytes, scan.damage + ", and a later segment follows", kRestore);
+    if (!last_file)
+      return damage(segment.path, scan.good_bytes, scan.damage + ", and a later segment follows", kRestore);
     cut_bytes_ = bytes.size() - scan.good_bytes;
-    spdlog::warn("log segment {}: cuts off {} bytes at offset {}, the torn end of a write that was never acknowledged ({})", segment.path,
-                 cut_bytes_, scan.good_bytes, scan.damage);
+    spdlog::warn(
+        "log segment {}: cuts off {} bytes at offset {}, the torn end of a write that was never acknowledged ({})",
+        segment.path, cut_bytes_, scan.good_bytes, scan.damage);
     ASSIGN(const auto file, disk_.open(segment.path, OpenMode::read_write));
     TRY(file->truncate(scan.good_bytes));
     TRY(file->sync_data());
@@ -109,7 +121,9 @@ Status CommandLog::load(const std::string& name, bool last_file) {
 Result<std::vector<uint8_t>> CommandLog::read_whole(const std::string& path) {
   ASSIGN(const auto file, disk_.open(path, OpenMode::read_only));
   ASSIGN(const uint64_t size, file->size());
-  if (size > kMaxSegmentBytes) return damage(path, kMaxSegmentBytes, "it is larger than any segment", "It is not ours: take it out of this directory.");
+  if (size > kMaxSegmentBytes)
+    return damage(path, kMaxSegmentBytes, "it is larger than any segment",
+                  "It is not ours: take it out of this directory.");
   std::vector<uint8_t> bytes(size);
   ASSIGN(const size_t got, file->read_at(0, bytes));
   bytes.resize(got);
@@ -171,10 +185,12 @@ Status CommandLog::replay(LogIndex from, const VisitCommand& visit) {
   for (const Segment& segment : segments) {
     if (segment.next <= from) continue;
     ASSIGN(const auto bytes, read_whole(segment.path));
-    ASSIGN(const SegmentScan scan, scan_segment(segment.header, bytes, [&](LogIndex index, std::span<const uint8_t> command) {
+    ASSIGN(const SegmentScan scan,
+           scan_segment(segment.header, bytes, [&](LogIndex index, std::span<const uint8_t> command) {
              return index < from ? Status{} : visit(index, command);
            }));
-    if (!scan.clean || scan.next != segment.next) return damage(segment.path, scan.good_bytes, "it reads differently than at the first time", kRestore);
+    if (!scan.clean || scan.next != segment.next)
+      return damage(segment.path, scan.good_bytes, "it reads differently than at the first time", kRestore);
   }
   return {};
 }
@@ -203,7 +219,8 @@ Status CommandLog::append(LogIndex first, const std::vector<std::string>& comman
     offset = segments_.back().bytes;
   }
   const std::string entry = encode_entry(header, first, commands);
-  if (entry.size() > kEntryHeaderBytes + kMaxEntryPayloadBytes) return {Errc::too_big, "a batch of commands is larger than a log entry may be"};
+  if (entry.size() > kEntryHeaderBytes + kMaxEntryPayloadBytes)
+    return {Errc::too_big, "a batch of commands is larger than a log entry may be"};
   const iovec piece{const_cast<char*>(entry.data()), entry.size()};
   if (const Status written = file_->write_at(offset, {&piece, 1}); !written.ok()) return failed(written.error());
   if (const Status synced = file_->sync_data(); !synced.ok()) return failed(synced.error());

@@ -1,12 +1,13 @@
 // The metaserver's log: what is synced here was promised, and is there after any crash.
 //
-//   DIR/log-0000000000000001   DIR/log-00000000000012f4   DIR/log-0000000000002a10      (index of the first command, hex)
+//   DIR/log-0000000000000001   DIR/log-00000000000012f4   DIR/log-0000000000002a10      (index of the first command,
+//   hex)
 //   |--- whole segments, trimmed behind a flush ---------||--- appended to: one write and one fdatasync per batch ---|
 //
-// Only the last write can be torn, because the next begins after its sync. So bytes that are no entry, at the end of the last
-// segment and with no entry behind them, were never acknowledged and are cut off; anything else refuses to open with a sentence
-// that names file, offset and the mend. The log never ends up without a segment: its end is always known.
-// A failed write or sync is final: what is on the disk is unknown then, and only a new start finds out.
+// Only the last write can be torn, because the next begins after its sync. So bytes that are no entry, at the end of
+// the last segment and with no entry behind them, were never acknowledged and are cut off; anything else refuses to
+// open with a sentence that names file, offset and the mend. The log never ends up without a segment: its end is always
+// known. A failed write or sync is final: what is on the disk is unknown then, and only a new start finds out.
 //
 // append() and begin() from one thread; trim() from one other; the rest from any.
 // Not here: the bytes of a segment (log_format.h), what commands mean (command_codec.h), when to trim (checkpointer.h).
@@ -27,10 +28,10 @@ namespace cairn {
 class CommandLog {
  public:
   struct Options {
-    std::string directory;                  // made if it is missing
-    uint64_t segment_bytes = 16u << 20;     // a segment takes no more entries once it has this size
-    uint64_t seed = 0;                      // of the segments' salts
-    LogIndex acknowledged{};                // of the last command that the store holds: a torn write is behind it
+    std::string directory;               // made if it is missing
+    uint64_t segment_bytes = 16u << 20;  // a segment takes no more entries once it has this size
+    uint64_t seed = 0;                   // of the segments' salts
+    LogIndex acknowledged{};             // of the last command that the store holds: a torn write is behind it
   };
 
   // Reads and checks every segment, cuts a torn tail off, and syncs what is left. corrupt: damage or a gap, see above.
@@ -41,9 +42,9 @@ class CommandLog {
   Status begin(Incarnation incarnation, LogIndex first);
 
   Incarnation incarnation() const { return incarnation_; }  // of its segments; 0 while empty
-  LogIndex first() const;  // of the oldest command that is still here, or that would be
-  LogIndex last() const;   // of the newest; first() - 1 if there is none
-  uint64_t bytes() const;  // of all segments
+  LogIndex first() const;                            // of the oldest command that is still here, or that would be
+  LogIndex last() const;                             // of the newest; first() - 1 if there is none
+  uint64_t bytes() const;                            // of all segments
   uint64_t cut_bytes() const { return cut_bytes_; }  // of a torn tail, by open()
 
   // Calls visit for each command from this index on, in order. Before the first append.
@@ -57,7 +58,7 @@ class CommandLog {
   struct Segment {
     std::string path;
     SegmentHeader header;
-    LogIndex next{};         // behind its last command
+    LogIndex next{};  // behind its last command
     uint64_t bytes = 0;
   };
   CommandLog(Disk& disk, Options options) : disk_(disk), options_(std::move(options)) {}
@@ -71,10 +72,10 @@ class CommandLog {
   const Options options_;
   Incarnation incarnation_{};
   uint64_t cut_bytes_ = 0;
-  std::unique_ptr<File> file_;         // of the newest segment; used by the appending thread
+  std::unique_ptr<File> file_;  // of the newest segment; used by the appending thread
   std::atomic<bool> failed_{false};
-  mutable Mutex mutex_;                // guards segments_; never held across I/O
-  std::vector<Segment> segments_;      // ascending and without gaps
+  mutable Mutex mutex_;            // guards segments_; never held across I/O
+  std::vector<Segment> segments_;  // ascending and without gaps
 };
 
 }  // namespace cairn

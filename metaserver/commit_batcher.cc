@@ -9,7 +9,8 @@ CommitBatcher::CommitBatcher(Limits limits, LogIndex applied, int64_t wall_ns)
 
 Result<CommitBatcher::Ticket> CommitBatcher::offer(Command command, size_t bytes) {
   if (failed_) return *failed_;
-  if (waiting_.size() >= limits_.waiting_commands || (!waiting_.empty() && waiting_bytes_ + bytes > limits_.waiting_bytes)) {
+  if (waiting_.size() >= limits_.waiting_commands ||
+      (!waiting_.empty() && waiting_bytes_ + bytes > limits_.waiting_bytes)) {
     return Error{Errc::busy, "the metaserver has too many changes waiting for its log: ask again"};
   }
   waiting_bytes_ += bytes;

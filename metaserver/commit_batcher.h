@@ -1,7 +1,9 @@
-// What group commit decides: which commands share the next sync of the log, at which index and time, and who is answered.
+// What group commit decides: which commands share the next sync of the log, at which index and time, and who is
+// answered.
 //
 //   offer() offer() offer()        waiting, in order of arrival
-//             take()               under way: one batch, written, synced and applied by the owner; the next gathers meanwhile
+//             take()               under way: one batch, written, synced and applied by the owner; the next gathers
+//             meanwhile
 //          committed()/fail()      the tickets to be answered
 //
 // Pure: no threads, no I/O; the caller serialises calls (committer.cc holds its mutex).
@@ -22,8 +24,8 @@ class CommitBatcher {
   using Ticket = uint64_t;  // ascending in order of arrival, from 1
   struct Limits {
     size_t batch_commands = 256;
-    size_t batch_bytes = 1u << 20;     // a single larger command is a batch of its own
-    size_t waiting_commands = 16384;   // more are refused with busy
+    size_t batch_bytes = 1u << 20;    // a single larger command is a batch of its own
+    size_t waiting_commands = 16384;  // more are refused with busy
     size_t waiting_bytes = 64u << 20;
   };
   struct Batch {
@@ -43,7 +45,8 @@ class CommitBatcher {
   bool can_take() const { return !under_way_ && !waiting_.empty(); }
   // The batch under way is in the log and in the store.
   void committed();
-  // Nothing more will be written. Returns every ticket that has no answer: of the batch under way, then the waiting ones.
+  // Nothing more will be written. Returns every ticket that has no answer: of the batch under way, then the waiting
+  // ones.
   std::vector<Ticket> fail(Error error);
 
   LogIndex applied() const { return applied_; }

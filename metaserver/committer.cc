@@ -22,7 +22,8 @@ size_t approximate_bytes(const CommandBody& body) {
   }
   if (const auto* node = std::get_if<MakeNode>(&body)) return kFixed + node->name.size() + node->target.size();
   if (const auto* set = std::get_if<SetXattr>(&body)) return kFixed + set->name.size() + set->value.size();
-  if (const auto* rename = std::get_if<Rename>(&body)) return kFixed + rename->old_name.size() + rename->new_name.size();
+  if (const auto* rename = std::get_if<Rename>(&body))
+    return kFixed + rename->old_name.size() + rename->new_name.size();
   if (const auto* forget = std::get_if<ForgetOrphans>(&body)) return kFixed + forget->inodes.size() * 8;
   if (const auto* create = std::get_if<CreateChunks>(&body)) return kFixed + create->chunks.size() * 200;
   return 2 * kFixed;  // a name, or a short list
@@ -30,9 +31,16 @@ size_t approximate_bytes(const CommandBody& body) {
 
 }  // namespace
 
-Committer::Committer(Clock& clock, CommandLog& log, OrderedStore& store, LogIndex applied, int64_t wall_ns, Options options)
-    : clock_(clock), log_(log), store_(store), options_(std::move(options)), applied_(raw(applied)), last_wall_ns_(wall_ns),
-      batcher_(options_.limits, applied, wall_ns), thread_("committer", [this] { run(); }) {}
+Committer::Committer(Clock& clock, CommandLog& log, OrderedStore& store, LogIndex applied, int64_t wall_ns,
+                     Options options)
+    : clock_(clock),
+      log_(log),
+      store_(store),
+      options_(std::move(options)),
+      applied_(raw(applied)),
+      last_wall_ns_(wall_ns),
+      batcher_(options_.limits, applied, wall_ns),
+      thread_("committer", [this] { run(); }) {}
 
 Committer::~Committer() { stop(); }
 
@@ -104,7 +112,9 @@ void Committer::fail(const Error& error) {
   Waiters answered;
   {
     const Lock lock(mutex_);
-    const Error unknown{Errc::unavailable, "the metaserver cannot write its metadata, so it is unknown whether this was done: " + error.what};
+    const Error unknown{
+        Errc::unavailable,
+        "the metaserver cannot write its metadata, so it is unknown whether this was done: " + error.what};
     for (const CommitBatcher::Ticket ticket : batcher_.fail(unknown)) {
       const auto it = waiters_.find(ticket);
       it->second->outcome = Outcome(unknown);

@@ -2,11 +2,11 @@
 //
 //   propose() x N  ->  batch  ->  log: one write, one sync  ->  apply each  ->  store: one batch  ->  wake the N
 //
-// One thread does the batches; the next gathers meanwhile (commit_batcher.h decides). Later Raft stands here, behind propose().
-// When the log, the store or the state machine fails, nothing more is promised: everyone who waits and everyone who comes gets
-// `unavailable` (it may have happened, and after a restart a retry is answered), and on_failure is called once. The owner
-// ends the process.
-// propose() from any thread. Not here: the log's files (command_log.h), recovery (recovery.h), flushing (checkpointer.h).
+// One thread does the batches; the next gathers meanwhile (commit_batcher.h decides). Later Raft stands here, behind
+// propose(). When the log, the store or the state machine fails, nothing more is promised: everyone who waits and
+// everyone who comes gets `unavailable` (it may have happened, and after a restart a retry is answered), and on_failure
+// is called once. The owner ends the process. propose() from any thread. Not here: the log's files (command_log.h),
+// recovery (recovery.h), flushing (checkpointer.h).
 #pragma once
 
 #include <atomic>

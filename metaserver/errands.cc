@@ -21,13 +21,15 @@ std::vector<ErrandCall> Errands::calls(const std::function<bool(ServerId)>& may_
       calls.push_back({state.errand, state.servers[shard], static_cast<uint8_t>(shard)});
     }
   }
-  std::stable_sort(calls.begin(), calls.end(), [](const ErrandCall& a, const ErrandCall& b) { return a.server < b.server; });
+  std::stable_sort(calls.begin(), calls.end(),
+                   [](const ErrandCall& a, const ErrandCall& b) { return a.server < b.server; });
   return calls;
 }
 
 void Errands::confirm(const ErrandCall& call) {
   const auto it = errands_.find(Key{call.errand.kind, call.errand.chunk, call.errand.place});
-  if (it == errands_.end() || call.shard >= it->second.servers.size() || it->second.servers[call.shard] != call.server) return;
+  if (it == errands_.end() || call.shard >= it->second.servers.size() || it->second.servers[call.shard] != call.server)
+    return;
   if (it->second.errand.length != call.errand.length) return;  // it has grown since the call was made
   it->second.confirmed |= uint64_t{1} << call.shard;
 }

@@ -1,8 +1,8 @@
 // What each server of a chunk has yet to confirm, before the metaserver may forget it: a seal, a punch, a removal.
 //
-// A server that is away delays only its own part: the others are asked and remembered. An errand is done when every shard has
-// been confirmed by its server's own answer, never because nobody could be asked.
-// Pure; kept in memory only: after a restart everything is asked once more, which changes nothing on the servers.
+// A server that is away delays only its own part: the others are asked and remembered. An errand is done when every
+// shard has been confirmed by its server's own answer, never because nobody could be asked. Pure; kept in memory only:
+// after a restart everything is asked once more, which changes nothing on the servers.
 #pragma once
 
 #include <cstdint>

@@ -1,9 +1,8 @@
 // The events of one session that it has not acknowledged: recalls of leases, and that the cluster map has changed.
 //
-// Sequences ascend over restarts of the metaserver too (the first one is above those of any earlier run), so an acknowledgement
-// from before a restart never covers an event from after it. Bounded: a lease is recalled once, and a new map_changed replaces the
-// one before, since it says the same.
-// Pure: the caller serialises.
+// Sequences ascend over restarts of the metaserver too (the first one is above those of any earlier run), so an
+// acknowledgement from before a restart never covers an event from after it. Bounded: a lease is recalled once, and a
+// new map_changed replaces the one before, since it says the same. Pure: the caller serialises.
 #pragma once
 
 #include <deque>

@@ -6,7 +6,9 @@ namespace {
 
 constexpr size_t kMaxPage = 1024;
 
-Status status_of(const Result<std::optional<Extent>>& result) { return result.ok() ? Status() : Status(result.error()); }
+Status status_of(const Result<std::optional<Extent>>& result) {
+  return result.ok() ? Status() : Status(result.error());
+}
 
 }  // namespace
 
@@ -92,16 +94,17 @@ Result<std::vector<Extent>> extents_in(const StoreView& view, MapId map, uint64_
   std::vector<Extent> found;
   Status damaged;
   if (from >= to || limit == 0) return found;
-  TRY(view.scan(keys::extent(map, from + 1), keys::last(Table::extent, raw(map)), [&](std::string_view key, std::string_view value) {
-    Result<Extent> extent = decode_extent(key, value);
-    if (!extent.ok()) {
-      damaged = extent.error();
-      return false;
-    }
-    if (extent->offset >= to) return false;
-    found.push_back(*extent);
-    return found.size() < limit;
-  }));
+  TRY(view.scan(keys::extent(map, from + 1), keys::last(Table::extent, raw(map)),
+                [&](std::string_view key, std::string_view value) {
+                  Result<Extent> extent = decode_extent(key, value);
+                  if (!extent.ok()) {
+                    damaged = extent.error();
+                    return false;
+                  }
+                  if (extent->offset >= to) return false;
+                  found.push_back(*extent);
+                  return found.size() < limit;
+                }));
   TRY(damaged);
   return found;
 }

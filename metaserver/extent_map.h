@@ -4,10 +4,11 @@
 //   insert         |======= new =======|
 //   after    |- a -|======= new =======|- b -|      what is hidden gives its live bytes back
 //
-// A row's key is the offset behind the extent's last byte, so one forward scan from an offset finds whatever overlaps it.
-// Each change keeps the inode's `extents` and `stored`, and tells the ledger. The caller writes the inode.
-// Cost: the extents touched, and their stripes within the changed range. Rows are read ahead in growing pages, so that a commit of many
-// small extents walks over the store once: a seek for each of them would skip the same erased rows again and again.
+// A row's key is the offset behind the extent's last byte, so one forward scan from an offset finds whatever overlaps
+// it. Each change keeps the inode's `extents` and `stored`, and tells the ledger. The caller writes the inode. Cost:
+// the extents touched, and their stripes within the changed range. Rows are read ahead in growing pages, so that a
+// commit of many small extents walks over the store once: a seek for each of them would skip the same erased rows again
+// and again.
 #pragma once
 
 #include <map>
@@ -45,7 +46,8 @@ class ExtentMap {
   size_t page_size_ = 2;  // of the last one; the next is larger
 };
 
-// The first extent with more than `after` as its end, which is the first that can overlap bytes from `after` on; none: no more.
+// The first extent with more than `after` as its end, which is the first that can overlap bytes from `after` on; none:
+// no more.
 Result<std::optional<Extent>> first_extent_behind(const StoreView& view, MapId map, uint64_t after);
 // All extents overlapping [from, to), ascending, at most `limit`.
 Result<std::vector<Extent>> extents_in(const StoreView& view, MapId map, uint64_t from, uint64_t to, size_t limit);

@@ -3,8 +3,8 @@
 //   template <Of<LinkNode> V> auto fields(V& v) { return std::tie(v.inode, v.parent, v.name); }
 //
 // Order and types of a list are a format: a change needs a new version of what contains it (command_codec.h, rows.h).
-// Integers and ids little-endian in their full width, enums as their integer, strings and lists behind a u32 count, an optional behind
-// a 0 or 1, structs field by field.
+// Integers and ids little-endian in their full width, enums as their integer, strings and lists behind a u32 count, an
+// optional behind a 0 or 1, structs field by field.
 #pragma once
 
 #include <concepts>
@@ -25,22 +25,51 @@ namespace cairn {
 template <typename V, typename T>
 concept Of = std::same_as<std::remove_const_t<V>, T>;
 
-template <Of<std::monostate> V> auto fields(V&) { return std::tuple<>(); }
-template <Of<Time> V> auto fields(V& v) { return std::tie(v.seconds, v.nanoseconds); }
-template <Of<Code> V> auto fields(V& v) { return std::tie(v.d, v.m); }
-template <Of<Address> V> auto fields(V& v) { return std::tie(v.host, v.port); }
-template <Of<Labels> V> auto fields(V& v) { return std::tie(v.site, v.rack, v.host, v.disk); }
-template <Of<StripeShape> V> auto fields(V& v) { return std::tie(v.code, v.cell_bytes, v.header_bytes, v.present); }
-template <Of<Extent> V> auto fields(V& v) { return std::tie(v.offset, v.length, v.chunk, v.place, v.position, v.shape); }
-template <Of<SessionRequest> V> auto fields(V& v) { return std::tie(v.name, v.host, v.pid, v.mount, v.nonce); }
-template <Of<StorageClass> V> auto fields(V& v) { return std::tie(v.id, v.name, v.policy, v.cell_bytes, v.failure_domain); }
-template <Of<Attributes> V> auto fields(V& v) {
-  return std::tie(v.inode, v.version, v.mode, v.links, v.uid, v.gid, v.size, v.stored, v.rdev, v.atime, v.mtime, v.ctime, v.storage_class,
-                  v.generation);
+template <Of<std::monostate> V>
+auto fields(V&) {
+  return std::tuple<>();
 }
-template <Of<ChunkInfo> V> auto fields(V& v) {
-  return std::tie(v.chunk, v.storage_class, v.code, v.servers, v.sealed, v.committed, v.writer_epoch, v.incarnation, v.live_bytes,
-                  v.cell_bytes, v.shard_limit);
+template <Of<Time> V>
+auto fields(V& v) {
+  return std::tie(v.seconds, v.nanoseconds);
+}
+template <Of<Code> V>
+auto fields(V& v) {
+  return std::tie(v.d, v.m);
+}
+template <Of<Address> V>
+auto fields(V& v) {
+  return std::tie(v.host, v.port);
+}
+template <Of<Labels> V>
+auto fields(V& v) {
+  return std::tie(v.site, v.rack, v.host, v.disk);
+}
+template <Of<StripeShape> V>
+auto fields(V& v) {
+  return std::tie(v.code, v.cell_bytes, v.header_bytes, v.present);
+}
+template <Of<Extent> V>
+auto fields(V& v) {
+  return std::tie(v.offset, v.length, v.chunk, v.place, v.position, v.shape);
+}
+template <Of<SessionRequest> V>
+auto fields(V& v) {
+  return std::tie(v.name, v.host, v.pid, v.mount, v.nonce);
+}
+template <Of<StorageClass> V>
+auto fields(V& v) {
+  return std::tie(v.id, v.name, v.policy, v.cell_bytes, v.failure_domain);
+}
+template <Of<Attributes> V>
+auto fields(V& v) {
+  return std::tie(v.inode, v.version, v.mode, v.links, v.uid, v.gid, v.size, v.stored, v.rdev, v.atime, v.mtime,
+                  v.ctime, v.storage_class, v.generation);
+}
+template <Of<ChunkInfo> V>
+auto fields(V& v) {
+  return std::tie(v.chunk, v.storage_class, v.code, v.servers, v.sealed, v.committed, v.writer_epoch, v.incarnation,
+                  v.live_bytes, v.cell_bytes, v.shard_limit);
 }
 
 class FieldWriter {

@@ -13,9 +13,9 @@ constexpr uint32_t kPage = 512;
 constexpr size_t kMaxSeals = 20'000;
 constexpr size_t kMaxRemovals = 20'000;
 constexpr uint32_t kNewStripes = 4096;
-constexpr size_t kMaxStripes = 200'000;     // waiting for servers that are away
+constexpr size_t kMaxStripes = 200'000;  // waiting for servers that are away
 constexpr size_t kMaxCalls = 20'000;
-constexpr uint32_t kReleaseSteps = 64;      // of 1000 extents each
+constexpr uint32_t kReleaseSteps = 64;  // of 1000 extents each
 constexpr size_t kPerCommand = 256;
 
 // Calls propose(part) with at most kPerCommand items at a time.
@@ -30,9 +30,14 @@ Status in_parts(const std::vector<Item>& items, const Propose& propose) {
 
 }  // namespace
 
-Janitor::Janitor(Clock& clock, Committer& committer, const OrderedStore& store, const Cluster& cluster, ShardHousekeeping& servers,
-                 Options options)
-    : clock_(clock), committer_(committer), store_(store), cluster_(cluster), servers_(servers), options_(options),
+Janitor::Janitor(Clock& clock, Committer& committer, const OrderedStore& store, const Cluster& cluster,
+                 ShardHousekeeping& servers, Options options)
+    : clock_(clock),
+      committer_(committer),
+      store_(store),
+      cluster_(cluster),
+      servers_(servers),
+      options_(options),
       quarantine_(options.quarantine) {}
 
 Janitor::~Janitor() { stop(); }
@@ -62,7 +67,8 @@ void Janitor::run() {
       wake_.wait_until(lock, clock_.now() + options_.look_every, [&] { return stopping_; });
       if (stopping_) return;
     }
-    if (const Status done = round(); !done.ok()) spdlog::warn("housekeeping goes on in the next round: {}", done.error().what);
+    if (const Status done = round(); !done.ok())
+      spdlog::warn("housekeeping goes on in the next round: {}", done.error().what);
   }
 }
 
@@ -107,7 +113,8 @@ Status Janitor::find_removals() {
   ChunkId after{};
   for (size_t found = 0; found < kMaxRemovals;) {
     ASSIGN(const auto page, queries::condemned_chunks(*view, after, kPage));
-    for (const ChunkInfo& chunk : page) errands_.add({.kind = Errand::Kind::remove, .chunk = chunk.chunk}, chunk.servers);
+    for (const ChunkInfo& chunk : page)
+      errands_.add({.kind = Errand::Kind::remove, .chunk = chunk.chunk}, chunk.servers);
     if (page.size() < kPage) break;
     found += page.size();
     after = page.back().chunk;
@@ -119,7 +126,8 @@ Status Janitor::find_punches(int64_t died_until_ns) {
   if (punching_stripes_ >= kMaxStripes) return {};
   const auto view = store_.view();
   // The list begins with those that wait for a server already.
-  ASSIGN(const auto dead, queries::dead_stripes(*view, died_until_ns, static_cast<uint32_t>(punching_stripes_) + kNewStripes));
+  ASSIGN(const auto dead,
+         queries::dead_stripes(*view, died_until_ns, static_cast<uint32_t>(punching_stripes_) + kNewStripes));
   std::map<ChunkId, std::map<uint64_t, uint64_t>> lengths;  // of the new ones, by chunk and place
   for (const auto& record : dead) {
     const auto known = punching_.find(record.stripe.chunk);
@@ -161,7 +169,8 @@ void Janitor::ask_servers() {
     } else if (answer.code() == Errc::unavailable || answer.code() == Errc::timed_out) {
       silent.insert(call.server);
     } else {
-      spdlog::debug("chunkserver {} on chunk {} shard {}: {}", raw(call.server), raw(call.errand.chunk), call.shard, answer.error().what);
+      spdlog::debug("chunkserver {} on chunk {} shard {}: {}", raw(call.server), raw(call.errand.chunk), call.shard,
+                    answer.error().what);
     }
   }
 }
@@ -174,8 +183,10 @@ Status Janitor::ask(const ErrandCall& call) {
       const Target& target = targets_[call.errand.chunk];
       return servers_.seal(shard, target.committed, target.fence, deadline);
     }
-    case Errand::Kind::punch: return servers_.punch(shard, call.errand.place, call.errand.length, deadline);
-    case Errand::Kind::remove: return servers_.remove(shard, deadline);
+    case Errand::Kind::punch:
+      return servers_.punch(shard, call.errand.place, call.errand.length, deadline);
+    case Errand::Kind::remove:
+      return servers_.remove(shard, deadline);
   }
   return {};
 }
@@ -189,7 +200,9 @@ Status Janitor::settle() {
         sealed.push_back(errand.chunk);
         targets_.erase(errand.chunk);
         break;
-      case Errand::Kind::remove: removed.push_back(errand.chunk); break;
+      case Errand::Kind::remove:
+        removed.push_back(errand.chunk);
+        break;
       case Errand::Kind::punch: {
         Punches& punches = punches_[errand.chunk];
         for (const DeadStripe& stripe : punches[errand.place]) {

@@ -5,9 +5,10 @@
 //   dead chunks     --quarantine--> CondemnChunks --> remove on each server --> ChunksRemoved
 //   deleted files   --steps of ReleaseExtents-->                their extent maps are gone
 //
-// The work lists are rows of the store, so nothing is forgotten over a restart. A server that is not up is not asked, and one that fails
-// in a round is left alone until the next; both delay their own shards only (errands.h). Bounded in each round.
-// One thread, or the rounds of a test. Not here: expiry of sessions (sessions.h), which must not wait for a slow chunkserver.
+// The work lists are rows of the store, so nothing is forgotten over a restart. A server that is not up is not asked,
+// and one that fails in a round is left alone until the next; both delay their own shards only (errands.h). Bounded in
+// each round. One thread, or the rounds of a test. Not here: expiry of sessions (sessions.h), which must not wait for a
+// slow chunkserver.
 #pragma once
 
 #include <map>
@@ -19,8 +20,8 @@
 #include "metaserver/cluster.h"
 #include "metaserver/committer.h"
 #include "metaserver/errands.h"
-#include "metaserver/queries.h"
 #include "metaserver/quarantine.h"
+#include "metaserver/queries.h"
 
 namespace cairn {
 
@@ -41,7 +42,8 @@ class Janitor {
     Duration call_timeout = 3s;
     Incarnation incarnation{};
   };
-  Janitor(Clock& clock, Committer& committer, const OrderedStore& store, const Cluster& cluster, ShardHousekeeping& servers, Options options);
+  Janitor(Clock& clock, Committer& committer, const OrderedStore& store, const Cluster& cluster,
+          ShardHousekeeping& servers, Options options);
   ~Janitor();  // stops
 
   void start();
@@ -78,13 +80,13 @@ class Janitor {
   // Of the thread:
   Quarantine quarantine_;
   Errands errands_;
-  std::map<ChunkId, Target> targets_;                         // of the seals in errands_
-  std::map<ChunkId, Punches> punches_;                        // of the punches in errands_
-  std::map<ChunkId, std::set<uint64_t>> punching_;            // places of the stripes in punches_
+  std::map<ChunkId, Target> targets_;               // of the seals in errands_
+  std::map<ChunkId, Punches> punches_;              // of the punches in errands_
+  std::map<ChunkId, std::set<uint64_t>> punching_;  // places of the stripes in punches_
   size_t punching_stripes_ = 0;
   mutable Mutex mutex_;
   CondVar wake_;
-  bool stopping_ = false;                       // guarded by mutex_
+  bool stopping_ = false;  // guarded by mutex_
   Thread thread_;
 };
 

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::string_view kSegmentMagic = "CAIRNLOG";
 constexpr uint32_t kSegmentVersion = 1;
-constexpr uint32_t kEntryMagic = 0x59544e45;   // the bytes "ENTY" on the disk
+constexpr uint32_t kEntryMagic = 0x59544e45;  // the bytes "ENTY" on the disk
 constexpr size_t kSegmentChecked = 40;        // bytes before the header's checksum
 constexpr size_t kEntryChecked = 28;
 
@@ -41,7 +41,8 @@ std::optional<EntryHeader> decode_entry_header(const SegmentHeader& segment, std
 }
 
 // The offset of an entry header at or behind `from` that belongs to this segment and has at least this index.
-std::optional<uint64_t> find_later_entry(const SegmentHeader& segment, std::span<const uint8_t> bytes, uint64_t from, LogIndex at_least) {
+std::optional<uint64_t> find_later_entry(const SegmentHeader& segment, std::span<const uint8_t> bytes, uint64_t from,
+                                         LogIndex at_least) {
   uint8_t magic[4];
   for (size_t i = 0; i < 4; ++i) magic[i] = static_cast<uint8_t>(kEntryMagic >> (8 * i));
   for (uint64_t at = from; at + kEntryHeaderBytes <= bytes.size(); ++at) {
@@ -58,7 +59,12 @@ std::optional<uint64_t> find_later_entry(const SegmentHeader& segment, std::span
 
 std::string encode_segment_header(const SegmentHeader& header) {
   ByteWriter out;
-  out.raw(kSegmentMagic).u32(kSegmentVersion).u32(kSegmentHeaderBytes).u64(raw(header.incarnation)).u64(raw(header.first)).u64(header.salt);
+  out.raw(kSegmentMagic)
+      .u32(kSegmentVersion)
+      .u32(kSegmentHeaderBytes)
+      .u64(raw(header.incarnation))
+      .u64(raw(header.first))
+      .u64(header.salt);
   out.u32(crc32c(bytes_of(out.view()))).u32(0);
   return out.take();
 }
@@ -66,18 +72,21 @@ std::string encode_segment_header(const SegmentHeader& header) {
 Result<SegmentHeader> decode_segment_header(std::span<const uint8_t> bytes) {
   if (bytes.size() < kSegmentHeaderBytes) return Error{Errc::corrupt, "the segment's header is incomplete"};
   ByteReader in(bytes.first(kSegmentHeaderBytes));
-  if (text_of(in.raw(kSegmentMagic.size())) != kSegmentMagic) return Error{Errc::corrupt, "this is no log segment: its magic is missing"};
+  if (text_of(in.raw(kSegmentMagic.size())) != kSegmentMagic)
+    return Error{Errc::corrupt, "this is no log segment: its magic is missing"};
   const uint32_t version = in.u32();
   (void)in.u32();  // length of the header, fixed in version 1
   SegmentHeader header;
   header.incarnation = Incarnation{in.u64()};
   header.first = LogIndex{in.u64()};
   header.salt = in.u64();
-  if (in.u32() != crc32c(bytes.first(kSegmentChecked))) return Error{Errc::corrupt, "the checksum of the segment's header is wrong"};
+  if (in.u32() != crc32c(bytes.first(kSegmentChecked)))
+    return Error{Errc::corrupt, "the checksum of the segment's header is wrong"};
   if (in.u32() != 0) return Error{Errc::corrupt, "the reserved bytes of the segment's header are not zero"};
   if (version != kSegmentVersion) {
-    return Error{Errc::not_supported, fmt::format("log format {} is newer than this program's {}: start the newer cairn-metaserver",
-                                                  version, kSegmentVersion)};
+    return Error{Errc::not_supported,
+                 fmt::format("log format {} is newer than this program's {}: start the newer cairn-metaserver", version,
+                             kSegmentVersion)};
   }
   return header;
 }
@@ -88,7 +97,10 @@ std::string encode_entry(const SegmentHeader& segment, LogIndex first, const std
   for (const std::string& command : commands) out.string(command);
   const auto payload = bytes_of(out.view()).subspan(kEntryHeaderBytes);
   ByteWriter header;
-  header.u32(kEntryMagic).u32(static_cast<uint32_t>(payload.size())).u64(raw(first)).u32(static_cast<uint32_t>(commands.size()));
+  header.u32(kEntryMagic)
+      .u32(static_cast<uint32_t>(payload.size()))
+      .u64(raw(first))
+      .u32(static_cast<uint32_t>(commands.size()));
   header.u32(crc32c(payload, payload_seed(segment))).u32(0);
   header.u32(crc32c(bytes_of(header.view()), header_seed(segment)));
   std::string entry = out.take();
@@ -96,7 +108,8 @@ std::string encode_entry(const SegmentHeader& segment, LogIndex first, const std
   return entry;
 }
 
-Result<SegmentScan> scan_segment(const SegmentHeader& segment, std::span<const uint8_t> bytes, const VisitCommand& visit) {
+Result<SegmentScan> scan_segment(const SegmentHeader& segment, std::span<const uint8_t> bytes,
+                                 const VisitCommand& visit) {
   SegmentScan scan;
   scan.good_bytes = kSegmentHeaderBytes;
   scan.next = segment.first;

@@ -28,7 +28,7 @@ inline constexpr uint64_t kMaxEntryPayloadBytes = 64u << 20;
 
 struct SegmentHeader {
   Incarnation incarnation{};
-  LogIndex first{};   // index of the segment's first command
+  LogIndex first{};  // index of the segment's first command
   uint64_t salt = 0;
   bool operator==(const SegmentHeader&) const = default;
 };
@@ -42,16 +42,17 @@ std::string encode_entry(const SegmentHeader& segment, LogIndex first, const std
 
 // What a segment's bytes hold.
 struct SegmentScan {
-  uint64_t good_bytes = 0;           // header and whole entries: a cut here loses none of them
-  LogIndex next{};                   // index that the next entry must have
-  bool clean = true;                 // nothing follows the good bytes
-  std::string damage;                // why it ends there, for a person
-  std::optional<uint64_t> later;     // offset of an entry behind the damage: so the damage is not the last write's
-  bool malformed = false;            // the checksum is right and the content impossible: never a torn write
+  uint64_t good_bytes = 0;        // header and whole entries: a cut here loses none of them
+  LogIndex next{};                // index that the next entry must have
+  bool clean = true;              // nothing follows the good bytes
+  std::string damage;             // why it ends there, for a person
+  std::optional<uint64_t> later;  // offset of an entry behind the damage: so the damage is not the last write's
+  bool malformed = false;         // the checksum is right and the content impossible: never a torn write
 };
-// Walks the entries of a segment whose header was decoded. visit gets each command of a whole entry in order and may stop the
-// walk with an error, which is returned.
+// Walks the entries of a segment whose header was decoded. visit gets each command of a whole entry in order and may
+// stop the walk with an error, which is returned.
 using VisitCommand = std::function<Status(LogIndex index, std::span<const uint8_t> command)>;
-Result<SegmentScan> scan_segment(const SegmentHeader& segment, std::span<const uint8_t> bytes, const VisitCommand& visit);
+Result<SegmentScan> scan_segment(const SegmentHeader& segment, std::span<const uint8_t> bytes,
+                                 const VisitCommand& visit);
 
 }  // namespace cairn

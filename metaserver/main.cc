@@ -42,22 +42,30 @@ void describe(CLI::App& app, Flags& flags) {
   app.description(
       "The metaserver of a CairnFS cluster: names, files, chunks, sessions, and the health of the chunkservers.\n"
       "Example: cairn-metaserver --data /var/lib/cairn/meta --listen 10.0.0.1:4000 --http 4080");
-  app.footer("--policy, --cell and --failure-domain count when the database is made. Later, set the xattr cairn.policy of a directory.");
-  app.set_config("--config", "", "TOML file with the same names as the flags, like: data = \"/var/lib/cairn/meta\". Flags win.");
+  app.footer(
+      "--policy, --cell and --failure-domain count when the database is made. Later, set the xattr cairn.policy of a "
+      "directory.");
+  app.set_config("--config", "",
+                 "TOML file with the same names as the flags, like: data = \"/var/lib/cairn/meta\". Flags win.");
   app.allow_config_extras(CLI::config_extras_mode::error);  // a misspelt name must not be a silent default
   app.set_version_flag("--version", kVersion);
-  app.add_option("--data", flags.data, "Directory of the log and the store; a new database is made in an empty one")->required();
-  app.add_option("--listen", flags.listen, "HOST:PORT where clients and chunkservers connect; port 0 takes a free one")->capture_default_str();
+  app.add_option("--data", flags.data, "Directory of the log and the store; a new database is made in an empty one")
+      ->required();
+  app.add_option("--listen", flags.listen, "HOST:PORT where clients and chunkservers connect; port 0 takes a free one")
+      ->capture_default_str();
   app.add_option("--port-file", flags.port_file, "File that gets HOST:PORT once the server listens");
   app.add_option("--policy", flags.policy, "Erasure code of the default storage class")->capture_default_str();
   app.add_option("--cell", flags.cell, "Cell size of the default storage class, 4K to 1M")->capture_default_str();
-  app.add_option("--failure-domain", flags.failure_domain, "No two shards of a chunk in one of these: site, rack, host or disk")
+  app.add_option("--failure-domain", flags.failure_domain,
+                 "No two shards of a chunk in one of these: site, rack, host or disk")
       ->check(CLI::IsMember({"site", "rack", "host", "disk"}))
       ->capture_default_str();
-  app.add_option("--quarantine", flags.quarantine, "Dead data is kept so long before its space is reused")->capture_default_str();
+  app.add_option("--quarantine", flags.quarantine, "Dead data is kept so long before its space is reused")
+      ->capture_default_str();
   app.add_option("--down-after", flags.down_after, "A chunkserver silent for so long is down")->capture_default_str();
   app.add_option("--session-ttl", flags.session_ttl, "A mount silent for so long has ended")->capture_default_str();
-  app.add_option("--http", flags.http, "Port of /metrics and /healthz, on the host of --listen; 0 takes a free one")->check(CLI::Range(0, 65535));
+  app.add_option("--http", flags.http, "Port of /metrics and /healthz, on the host of --listen; 0 takes a free one")
+      ->check(CLI::Range(0, 65535));
   app.add_option("--log-level", flags.log_level, "trace, debug, info, warn, error or off")->capture_default_str();
 }
 
@@ -71,7 +79,8 @@ Result<MetaserverOptions> options_of(const Flags& flags) {
   ASSIGN(options.health.down_after, parse_duration(flags.down_after));
   ASSIGN(options.session_ttl, parse_duration(flags.session_ttl));
   if (options.session_ttl < 1s) return Error{Errc::invalid, "--session-ttl is at least 1s"};
-  if (options.health.down_after <= options.health.suspect_after) return Error{Errc::invalid, "--down-after is more than 3s"};
+  if (options.health.down_after <= options.health.suspect_after)
+    return Error{Errc::invalid, "--down-after is more than 3s"};
   options.seed = random_seed();
   return options;
 }
@@ -94,15 +103,18 @@ Status serve(const Flags& flags) {
   Metaserver metaserver(real_network(), real_clock(), real_disk(), *store, options);
   TRY(metaserver.start());
   const StorageClass stored = metaserver.default_class();
-  spdlog::info("{} database {:016x}, storage class {} with cells of {} per {}", metaserver.created() ? "made" : "opened",
-               raw(metaserver.incarnation()), format_code(stored.policy), format_size(stored.cell_bytes), stored.failure_domain);
+  spdlog::info("{} database {:016x}, storage class {} with cells of {} per {}",
+               metaserver.created() ? "made" : "opened", raw(metaserver.incarnation()), format_code(stored.policy),
+               format_size(stored.cell_bytes), stored.failure_domain);
 
   Metrics metrics;
   metaserver.add_metrics(metrics);
   metrics.gauge_from("cairn_store_memory_bytes", "Memtables and block cache of the store", "",
                      [&] { return static_cast<double>(store->memory_bytes()); });
-  metrics.gauge_from("cairn_store_disk_bytes", "Files of the store", "", [&] { return static_cast<double>(store->disk_bytes()); });
-  HttpServer http(real_network(), real_clock(), standard_pages(metrics, [&failed] { return failed ? "the log or the store failed" : ""; }));
+  metrics.gauge_from("cairn_store_disk_bytes", "Files of the store", "",
+                     [&] { return static_cast<double>(store->disk_bytes()); });
+  HttpServer http(real_network(), real_clock(),
+                  standard_pages(metrics, [&failed] { return failed ? "the log or the store failed" : ""; }));
   if (flags.http >= 0) {
     TRY(http.start({options.listen.host, static_cast<uint16_t>(flags.http)}));
     spdlog::info("metrics on http://{}/metrics", http.address().text());
@@ -112,7 +124,9 @@ Status serve(const Flags& flags) {
 
   wait_for_end(ends);
   if (failed) {
-    spdlog::critical("ends now, because changes cannot be made durable; what was acknowledged is on the disk. Mend the disk, then start again");
+    spdlog::critical(
+        "ends now, because changes cannot be made durable; what was acknowledged is on the disk. Mend the disk, then "
+        "start again");
     spdlog::shutdown();
     std::_Exit(1);
   }

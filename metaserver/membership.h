@@ -41,8 +41,8 @@ class Membership {
   };
   struct Member {
     Health health = Health::unknown;
-    bool heard = false;     // in this run
-    Instant last_heard{};   // when not heard: when it was added
+    bool heard = false;    // in this run
+    Instant last_heard{};  // when not heard: when it was added
     Report report;
   };
 
@@ -54,8 +54,8 @@ class Membership {
   std::vector<Transition> on_heartbeat(ServerId server, const Report& report, Instant now);
   std::vector<Transition> on_tick(Instant now);
 
-  Health health(ServerId server) const;          // unknown for one never added
-  const Member* find(ServerId server) const;     // valid until the next change
+  Health health(ServerId server) const;       // unknown for one never added
+  const Member* find(ServerId server) const;  // valid until the next change
   const std::map<ServerId, Member>& members() const { return members_; }
 
  private:

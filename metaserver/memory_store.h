@@ -25,7 +25,8 @@ class MemoryStore final : public OrderedStore {
   Status write(const std::vector<StoreWrite>& batch) override;
   Status flush() override;
 
-  // Forgets writes after one of those that may be the last to survive, chosen by the seed. Views opened before are no longer to be used.
+  // Forgets writes after one of those that may be the last to survive, chosen by the seed. Views opened before are no
+  // longer to be used.
   void crash(uint64_t seed);
   uint64_t writes() const;   // so far
   uint64_t flushed() const;  // the last write that survives any crash

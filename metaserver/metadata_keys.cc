@@ -10,10 +10,16 @@ ByteWriter start(Table table) { return ByteWriter(std::string(1, static_cast<cha
 
 }  // namespace
 
-std::string dentry(InodeId parent, std::string_view name) { return start(Table::dentry).u64_be(raw(parent)).raw(name).take(); }
-std::string cookie(InodeId parent, uint64_t cookie) { return start(Table::cookie).u64_be(raw(parent)).u64_be(cookie).take(); }
+std::string dentry(InodeId parent, std::string_view name) {
+  return start(Table::dentry).u64_be(raw(parent)).raw(name).take();
+}
+std::string cookie(InodeId parent, uint64_t cookie) {
+  return start(Table::cookie).u64_be(raw(parent)).u64_be(cookie).take();
+}
 std::string inode(InodeId inode) { return start(Table::inode).u64_be(raw(inode)).take(); }
-std::string xattr(InodeId inode, std::string_view name) { return start(Table::xattr).u64_be(raw(inode)).raw(name).take(); }
+std::string xattr(InodeId inode, std::string_view name) {
+  return start(Table::xattr).u64_be(raw(inode)).raw(name).take();
+}
 std::string extent(MapId map, uint64_t end) { return start(Table::extent).u64_be(raw(map)).u64_be(end).take(); }
 std::string content(InodeId inode) { return start(Table::content).u64_be(raw(inode)).take(); }
 std::string orphan(SessionId session, InodeId inode) {
@@ -22,8 +28,12 @@ std::string orphan(SessionId session, InodeId inode) {
 std::string release(MapId map) { return start(Table::release).u64_be(raw(map)).take(); }
 
 std::string chunk(ChunkId chunk) { return start(Table::chunk).u64_be(raw(chunk)).take(); }
-std::string stripe(ChunkId chunk, uint64_t place) { return start(Table::stripe).u64_be(raw(chunk)).u64_be(place).take(); }
-std::string chunk_ref(ChunkId chunk, MapId map) { return start(Table::chunk_ref).u64_be(raw(chunk)).u64_be(raw(map)).take(); }
+std::string stripe(ChunkId chunk, uint64_t place) {
+  return start(Table::stripe).u64_be(raw(chunk)).u64_be(place).take();
+}
+std::string chunk_ref(ChunkId chunk, MapId map) {
+  return start(Table::chunk_ref).u64_be(raw(chunk)).u64_be(raw(map)).take();
+}
 std::string open_chunk(SessionId session, ChunkId chunk) {
   return start(Table::open_chunk).u64_be(raw(session)).u64_be(raw(chunk)).take();
 }

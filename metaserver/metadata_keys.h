@@ -2,9 +2,9 @@
 //
 //   name layer    D parent name      dentry            E parent cookie     the same, in readdir's order
 //   file layer    I inode            inode             X inode name        xattr
-//                 F map end          extent, by the offset behind its last byte: one forward scan finds all that overlap
-//                 L inode            inline data or symlink target
-//                 O session inode    orphan pinned to a session            R map    extents to release in steps
+//                 F map end          extent, by the offset behind its last byte: one forward scan finds all that
+//                 overlap L inode            inline data or symlink target O session inode    orphan pinned to a
+//                 session            R map    extents to release in steps
 //   chunk layer   C chunk            chunk             S chunk place       stripe: shape and live bytes
 //                 B chunk map        live bytes of one extent map in a chunk
 //                 A session chunk    open chunks of an owner               Q chunk  sealed, servers not told yet
@@ -15,9 +15,9 @@
 //                 W class            storage class     w name              its id
 //   meta          M name             applied index, counters, identity
 //
-// An extent map has the id of its inode, until a large file is truncated to nothing: then the inode goes on with a fresh map (an id of
-// the inodes' counter) and the old one is released in steps.
-// Each layer could be split over machines by its first id. Values: rows.h.
+// An extent map has the id of its inode, until a large file is truncated to nothing: then the inode goes on with a
+// fresh map (an id of the inodes' counter) and the old one is released in steps. Each layer could be split over
+// machines by its first id. Values: rows.h.
 #pragma once
 
 #include <string>
@@ -31,10 +31,30 @@ namespace cairn {
 enum class MapId : uint64_t {};  // an extent map
 
 enum class Table : char {
-  dentry = 'D', cookie = 'E',
-  inode = 'I', xattr = 'X', extent = 'F', content = 'L', orphan = 'O', release = 'R',
-  chunk = 'C', stripe = 'S', chunk_ref = 'B', open_chunk = 'A', pending_seal = 'Q', dead_stripe = 'P', dead_chunk = 'G', condemned = 'K',
-  session = 'N', nonce = 'n', outcome = 'U', outcome_window = 'u', server = 'V', uuid = 'v', storage_class = 'W', class_name = 'w',
+  dentry = 'D',
+  cookie = 'E',
+  inode = 'I',
+  xattr = 'X',
+  extent = 'F',
+  content = 'L',
+  orphan = 'O',
+  release = 'R',
+  chunk = 'C',
+  stripe = 'S',
+  chunk_ref = 'B',
+  open_chunk = 'A',
+  pending_seal = 'Q',
+  dead_stripe = 'P',
+  dead_chunk = 'G',
+  condemned = 'K',
+  session = 'N',
+  nonce = 'n',
+  outcome = 'U',
+  outcome_window = 'u',
+  server = 'V',
+  uuid = 'v',
+  storage_class = 'W',
+  class_name = 'w',
   meta = 'M',
 };
 
@@ -75,7 +95,7 @@ std::string last(Table table, uint64_t id);
 class Reader {
  public:
   Reader(Table table, std::string_view key);
-  uint64_t number();        // the next big-endian 64-bit integer; 0 after a failure
+  uint64_t number();  // the next big-endian 64-bit integer; 0 after a failure
   uint32_t number32();
   std::string_view rest();  // everything left, as a name
   Status finish() const;    // also fails if bytes are left over

@@ -43,7 +43,9 @@ class NetworkHousekeeping : public ShardHousekeeping {
 class Ticker {
  public:
   Ticker(Clock& clock, Duration interval, Sessions& sessions, Cluster& cluster)
-      : clock_(clock), interval_(interval), sessions_(sessions), cluster_(cluster), thread_("ticker", [this] { run(); }) {}
+      : clock_(clock), interval_(interval), sessions_(sessions), cluster_(cluster), thread_("ticker", [this] {
+          run();
+        }) {}
   ~Ticker() { stop(); }
   void stop() {
     {
@@ -123,12 +125,14 @@ Status Metaserver::start() {
   const Incarnation incarnation = parts.recovered.incarnation;
   ASSIGN(parts.default_class, queries::storage_class(*store_.view(), kDefaultClass));
 
-  parts.committer = std::make_unique<Committer>(clock_, *parts.log, store_, parts.recovered.applied, parts.recovered.wall_ns,
-                                                Committer::Options{.limits = {}, .on_failure = options_.on_failure});
-  parts.checkpointer = std::make_unique<Checkpointer>(clock_, *parts.log, store_, *parts.committer,
-                                                      Checkpointer::Options{options_.flush_log_bytes, options_.flush_interval, 1s});
-  // A command that changes nothing: it shows that the log can be written, and its index, which no earlier run had, makes the
-  // numbers of this run's events and leases larger than all before.
+  parts.committer =
+      std::make_unique<Committer>(clock_, *parts.log, store_, parts.recovered.applied, parts.recovered.wall_ns,
+                                  Committer::Options{.limits = {}, .on_failure = options_.on_failure});
+  parts.checkpointer =
+      std::make_unique<Checkpointer>(clock_, *parts.log, store_, *parts.committer,
+                                     Checkpointer::Options{options_.flush_log_bytes, options_.flush_interval, 1s});
+  // A command that changes nothing: it shows that the log can be written, and its index, which no earlier run had,
+  // makes the numbers of this run's events and leases larger than all before.
   const Outcome first = parts.committer->propose(DefineClass{parts.default_class});
   if (!first.ok()) return first.error();
   const uint64_t first_sequence = raw(parts.committer->applied()) << 20;
@@ -137,22 +141,29 @@ Status Metaserver::start() {
       clock_, *parts.committer, store_,
       Sessions::Options{.ttl = options_.session_ttl, .incarnation = incarnation, .first_sequence = first_sequence});
   TRY(parts.sessions->restore());
-  parts.cluster = std::make_unique<Cluster>(clock_, *parts.committer, store_,
-                                            Cluster::Options{.timeouts = options_.health, .incarnation = incarnation, .seed = random(),
-                                                             .on_map_changed = [&parts] { parts.sessions->map_changed(); }});
+  parts.cluster = std::make_unique<Cluster>(
+      clock_, *parts.committer, store_,
+      Cluster::Options{
+          .timeouts = options_.health, .incarnation = incarnation, .seed = random(), .on_map_changed = [&parts] {
+            parts.sessions->map_changed();
+          }});
   TRY(parts.cluster->restore());
-  parts.status = std::make_unique<StatusReporter>(clock_, store_, *parts.log, *parts.committer, *parts.cluster, *parts.sessions);
+  parts.status =
+      std::make_unique<StatusReporter>(clock_, store_, *parts.log, *parts.committer, *parts.cluster, *parts.sessions);
   parts.housekeeping = std::make_unique<NetworkHousekeeping>(network_, clock_, *parts.cluster);
   parts.janitor = std::make_unique<Janitor>(
       clock_, *parts.committer, store_, *parts.cluster, *parts.housekeeping,
-      Janitor::Options{.look_every = options_.housekeeping, .quarantine = options_.quarantine, .incarnation = incarnation});
+      Janitor::Options{
+          .look_every = options_.housekeeping, .quarantine = options_.quarantine, .incarnation = incarnation});
   parts.server = std::make_unique<RpcServer>(
-      network_, clock_, metaserver_processor({*parts.committer, store_, *parts.sessions, *parts.cluster, *parts.status}));
+      network_, clock_,
+      metaserver_processor({*parts.committer, store_, *parts.sessions, *parts.cluster, *parts.status}));
   TRY(parts.server->start(options_.listen));
   parts.janitor->start();
   parts.ticker = std::make_unique<Ticker>(clock_, options_.tick, *parts.sessions, *parts.cluster);
-  spdlog::info("metadata: {} commands applied ({} replayed from the log), {} chunkservers, {} sessions", raw(parts.recovered.applied),
-               parts.recovered.replayed, parts.cluster->servers().size(), parts.sessions->list().size());
+  spdlog::info("metadata: {} commands applied ({} replayed from the log), {} chunkservers, {} sessions",
+               raw(parts.recovered.applied), parts.recovered.replayed, parts.cluster->servers().size(),
+               parts.sessions->list().size());
   return {};
 }
 
@@ -175,15 +186,19 @@ void Metaserver::add_metrics(Metrics& metrics) const {
                      [parts] { return static_cast<double>(raw(parts->committer->applied())); });
   metrics.gauge_from("cairn_metaserver_log_batches", "Batches written to the log since the start, one sync each", "",
                      [parts] { return static_cast<double>(parts->committer->batches()); });
-  metrics.gauge_from("cairn_metaserver_log_bytes", "Bytes of the log's segments", "", [parts] { return static_cast<double>(parts->log->bytes()); });
-  metrics.gauge_from("cairn_metaserver_sessions", "Open sessions", "", [parts] { return static_cast<double>(parts->sessions->list().size()); });
-  metrics.gauge_from("cairn_metaserver_connections", "Open connections", "", [parts] { return static_cast<double>(parts->server->connections()); });
+  metrics.gauge_from("cairn_metaserver_log_bytes", "Bytes of the log's segments", "",
+                     [parts] { return static_cast<double>(parts->log->bytes()); });
+  metrics.gauge_from("cairn_metaserver_sessions", "Open sessions", "",
+                     [parts] { return static_cast<double>(parts->sessions->list().size()); });
+  metrics.gauge_from("cairn_metaserver_connections", "Open connections", "",
+                     [parts] { return static_cast<double>(parts->server->connections()); });
   for (const Health health : {Health::unknown, Health::up, Health::suspect, Health::down, Health::draining}) {
-    metrics.gauge_from("cairn_chunkservers", "Chunkservers by health", "health=\"" + std::string(name_of(health)) + "\"", [parts, health] {
-      double count = 0;
-      for (const auto& [server, now] : parts->cluster->health()) count += now == health ? 1 : 0;
-      return count;
-    });
+    metrics.gauge_from("cairn_chunkservers", "Chunkservers by health",
+                       "health=\"" + std::string(name_of(health)) + "\"", [parts, health] {
+                         double count = 0;
+                         for (const auto& [server, now] : parts->cluster->health()) count += now == health ? 1 : 0;
+                         return count;
+                       });
   }
   // Not a number (NaN) where it cannot be told: an alert on > 0 must not be silenced by a failure.
   const auto from_status = [parts](const auto& member) {
@@ -194,10 +209,13 @@ void Metaserver::add_metrics(Metrics& metrics) const {
                      [from_status] { return from_status(&ClusterStatus::missing_shards); });
   metrics.gauge_from("cairn_unreadable_chunks", "Chunks with data and too few shards on servers that are up", "",
                      [from_status] { return from_status(&ClusterStatus::unreadable_chunks); });
-  metrics.gauge_from("cairn_survivable_losses", "Servers that may be lost next without losing data; -1: some data is unreadable now", "",
+  metrics.gauge_from("cairn_survivable_losses",
+                     "Servers that may be lost next without losing data; -1: some data is unreadable now", "",
                      [from_status] { return from_status(&ClusterStatus::survivable_losses); });
-  metrics.gauge_from("cairn_live_bytes", "Bytes of data that files refer to", "", [from_status] { return from_status(&ClusterStatus::live_bytes); });
-  metrics.gauge_from("cairn_inodes", "Inodes, orphans included", "", [from_status] { return from_status(&ClusterStatus::inodes); });
+  metrics.gauge_from("cairn_live_bytes", "Bytes of data that files refer to", "",
+                     [from_status] { return from_status(&ClusterStatus::live_bytes); });
+  metrics.gauge_from("cairn_inodes", "Inodes, orphans included", "",
+                     [from_status] { return from_status(&ClusterStatus::inodes); });
 }
 
 }  // namespace cairn

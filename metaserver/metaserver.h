@@ -3,8 +3,9 @@
 //   start():  log -> recovery -> committer -> sessions, servers -> janitor, ticks -> listening
 //   stop():   the other way round, then everything is flushed and the log trimmed
 //
-// Destroying one that was not stopped is like a crash: its threads end, nothing is flushed. start() and stop() once each, from
-// one thread. The store and the log's directory belong together; nobody else may have either open (main.cc holds a lock file).
+// Destroying one that was not stopped is like a crash: its threads end, nothing is flushed. start() and stop() once
+// each, from one thread. The store and the log's directory belong together; nobody else may have either open (main.cc
+// holds a lock file).
 #pragma once
 
 #include <functional>
@@ -23,14 +24,15 @@ namespace cairn {
 class Metrics;
 
 struct MetaserverOptions {
-  Address listen;                    // port 0: any
+  Address listen;  // port 0: any
   std::string log_directory;
-  StorageClass default_class = {.id = kDefaultClass, .name = "default", .policy = {4, 2}, .cell_bytes = 256u << 10, .failure_domain = "host"};
-  uint64_t seed = 0;                 // of ids, salts and placement; a new database takes its incarnation from it
+  StorageClass default_class = {
+      .id = kDefaultClass, .name = "default", .policy = {4, 2}, .cell_bytes = 256u << 10, .failure_domain = "host"};
+  uint64_t seed = 0;  // of ids, salts and placement; a new database takes its incarnation from it
   Duration session_ttl = 20s;
   Duration quarantine = 60s;
   Membership::Timeouts health;
-  Duration tick = 500ms;             // how often silence is looked at
+  Duration tick = 500ms;  // how often silence is looked at
   Duration housekeeping = 1s;
   uint64_t log_segment_bytes = 16u << 20;
   uint64_t flush_log_bytes = 64u << 20;
@@ -48,10 +50,10 @@ class Metaserver {
   // Answers what it has accepted, then flushes. The error is that of the flush: nothing acknowledged is lost by it.
   Status stop();
 
-  Address address() const;          // after start()
-  Incarnation incarnation() const;  // after start()
-  bool created() const;             // whether start() made a new database
-  StorageClass default_class() const;  // as stored: options count only for a new database
+  Address address() const;                   // after start()
+  Incarnation incarnation() const;           // after start()
+  bool created() const;                      // whether start() made a new database
+  StorageClass default_class() const;        // as stored: options count only for a new database
   void add_metrics(Metrics& metrics) const;  // after start(); this outlives the scrapes
 
  private:

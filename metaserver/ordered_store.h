@@ -1,10 +1,10 @@
 // The ordered key-value store behind the state machine. rocks_store.h is the real one, memory_store.h the one that
 // simulations crash: one test suite runs against both.
 //
-// Keys and values are bytes; keys are ordered as unsigned bytes. write() is atomic and visible at once, but durable only after
-// flush(), or whenever the store likes: after a crash the store is as it was after some earlier write(), never between two, and
-// never older than the last flush(). The applied log index is part of each batch (under kAppliedKey), so the log can be replayed from it.
-// One writer; any number of readers.
+// Keys and values are bytes; keys are ordered as unsigned bytes. write() is atomic and visible at once, but durable
+// only after flush(), or whenever the store likes: after a crash the store is as it was after some earlier write(),
+// never between two, and never older than the last flush(). The applied log index is part of each batch (under
+// kAppliedKey), so the log can be replayed from it. One writer; any number of readers.
 #pragma once
 
 #include <functional>
@@ -36,7 +36,7 @@ class StoreView {
 class OrderedStore {
  public:
   virtual ~OrderedStore() = default;
-  virtual std::shared_ptr<const StoreView> view() const = 0;  // of everything written so far
+  virtual std::shared_ptr<const StoreView> view() const = 0;       // of everything written so far
   virtual Status write(const std::vector<StoreWrite>& batch) = 0;  // a later entry of the same key wins
   virtual Status flush() = 0;
 };

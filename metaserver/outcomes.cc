@@ -11,7 +11,8 @@ namespace {
 constexpr uint64_t kDropFrom = 32;
 constexpr size_t kDropAtMost = 128;
 
-Result<std::vector<std::string>> outcome_keys(const StoreView& view, const std::string& from, const std::string& to, size_t limit) {
+Result<std::vector<std::string>> outcome_keys(const StoreView& view, const std::string& from, const std::string& to,
+                                              size_t limit) {
   std::vector<std::string> found;
   TRY(view.scan(from, to, [&](std::string_view key, std::string_view) {
     found.emplace_back(key);
@@ -23,8 +24,9 @@ Result<std::vector<std::string>> outcome_keys(const StoreView& view, const std::
 // Erases outcomes in front of the lowest unanswered one, from where the last call stopped.
 Status drop_some(Transaction& transaction, SessionId session, OutcomeWindowRow& window) {
   if (raw(window.lowest_unanswered) - raw(window.first_kept) < kDropFrom) return {};
-  ASSIGN(const std::vector<std::string> due, outcome_keys(transaction, keys::outcome(session, window.first_kept),
-                                                          keys::outcome(session, window.lowest_unanswered), kDropAtMost));
+  ASSIGN(const std::vector<std::string> due,
+         outcome_keys(transaction, keys::outcome(session, window.first_kept),
+                      keys::outcome(session, window.lowest_unanswered), kDropAtMost));
   for (const std::string& key : due) transaction.erase(key);
   window.first_kept = window.lowest_unanswered;
   if (due.size() == kDropAtMost) {
@@ -40,11 +42,13 @@ Status drop_some(Transaction& transaction, SessionId session, OutcomeWindowRow& 
 
 Result<std::optional<Outcome>> earlier_outcome(const StoreView& view, const Mutation& mutation) {
   ASSIGN(const std::optional<std::string> session, view.get(keys::session(mutation.session)));
-  if (!session) return Error{Errc::no_session, fmt::format("session {} does not exist or has expired", raw(mutation.session))};
+  if (!session)
+    return Error{Errc::no_session, fmt::format("session {} does not exist or has expired", raw(mutation.session))};
   ASSIGN(const std::optional<OutcomeWindowRow> window,
          find_row<OutcomeWindowRow>(view, keys::outcome_window(mutation.session)));
   if (raw(mutation.request) == 0 || (window && mutation.request < window->lowest_unanswered)) {
-    return Error{Errc::invalid, fmt::format("request {} of session {} was answered long ago", raw(mutation.request), raw(mutation.session))};
+    return Error{Errc::invalid, fmt::format("request {} of session {} was answered long ago", raw(mutation.request),
+                                            raw(mutation.session))};
   }
   return queries::outcome(view, mutation.session, mutation.request);
 }
@@ -54,7 +58,8 @@ Status store_outcome(Transaction& transaction, const Mutation& mutation, const O
   const std::string key = keys::outcome_window(mutation.session);
   ASSIGN(const std::optional<OutcomeWindowRow> found, find_row<OutcomeWindowRow>(transaction, key));
   OutcomeWindowRow window = found.value_or(OutcomeWindowRow{});
-  // A client that names a future request as answered would lock itself out; it is taken at its word only up to this request.
+  // A client that names a future request as answered would lock itself out; it is taken at its word only up to this
+  // request.
   window.lowest_unanswered = std::max(window.lowest_unanswered, std::min(mutation.lowest_unanswered, mutation.request));
   TRY(drop_some(transaction, mutation.session, window));
   if (found != window) transaction.put(key, encode_row(window));

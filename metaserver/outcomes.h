@@ -12,7 +12,8 @@
 
 namespace cairn {
 
-// The answer that the request already has, if it has one. no_session: the session does not exist. invalid: a late duplicate.
+// The answer that the request already has, if it has one. no_session: the session does not exist. invalid: a late
+// duplicate.
 Result<std::optional<Outcome>> earlier_outcome(const StoreView& view, const Mutation& mutation);
 
 // Keeps the outcome, and drops some of those that the client no longer asks for.

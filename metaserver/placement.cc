@@ -16,7 +16,9 @@ uint64_t usable_bytes(const Candidate& candidate) {
 }
 
 double free_fraction(const Candidate& candidate) {
-  return candidate.total_bytes == 0 ? 0.0 : static_cast<double>(usable_bytes(candidate)) / static_cast<double>(candidate.total_bytes);
+  return candidate.total_bytes == 0
+             ? 0.0
+             : static_cast<double>(usable_bytes(candidate)) / static_cast<double>(candidate.total_bytes);
 }
 
 // The servers of one failure domain that can take a shard.
@@ -27,7 +29,8 @@ struct Domain {
 };
 
 // Without the first `avoid` of those to be avoided.
-std::vector<Domain> usable_domains(const std::vector<Candidate>& candidates, const PlacementRequest& request, size_t avoid) {
+std::vector<Domain> usable_domains(const std::vector<Candidate>& candidates, const PlacementRequest& request,
+                                   size_t avoid) {
   std::map<std::string, Domain> domains;
   for (const Candidate& candidate : candidates) {
     if (candidate.health != Health::up || usable_bytes(candidate) == 0) continue;
@@ -94,7 +97,8 @@ Result<Placement> place(const std::vector<Candidate>& candidates, const Placemen
   const uint32_t k = request.policy.d;
   const uint32_t m = request.policy.m;
   if (k < 1 || k > kMaxDataShards || m > kMaxParityShards) {
-    return Error{Errc::invalid, fmt::format("ec({},{}) is outside ec(1..{},0..{})", k, m, kMaxDataShards, kMaxParityShards)};
+    return Error{Errc::invalid,
+                 fmt::format("ec({},{}) is outside ec(1..{},0..{})", k, m, kMaxDataShards, kMaxParityShards)};
   }
   std::vector<Domain> domains = usable_domains(candidates, request, request.avoid.size());
   if (domains.size() < m + 1) {
@@ -106,24 +110,28 @@ Result<Placement> place(const std::vector<Candidate>& candidates, const Placemen
     domains = usable_domains(candidates, request, enough);
   }
   if (domains.size() < m + 1) {
-    return Error{Errc::no_space, fmt::format("ec({},{}) needs chunkservers with free space in at least {} different {}s; {} can take "
-                                             "shards now: start or add chunkservers, or free space on them",
-                                             k, m, m + 1, request.failure_domain, domains.size())};
+    return Error{Errc::no_space,
+                 fmt::format("ec({},{}) needs chunkservers with free space in at least {} different {}s; {} can take "
+                             "shards now: start or add chunkservers, or free space on them",
+                             k, m, m + 1, request.failure_domain, domains.size())};
   }
   Placement placement;
   placement.code = Code{static_cast<uint8_t>(std::min<size_t>(k, domains.size() - m)), request.policy.m};
   Random random(seed);
   while (placement.servers.size() < placement.code.shards()) {
     const size_t chosen = draw_best_of_two(
-        domains, [](const Domain& domain) { return domain.weight; }, [](const Domain& domain) { return domain.free; }, random);
+        domains, [](const Domain& domain) { return domain.weight; }, [](const Domain& domain) { return domain.free; },
+        random);
     const auto& servers = domains[chosen].servers;
     const size_t server = draw_best_of_two(
-        servers, [](const Candidate* c) { return usable_bytes(*c); }, [](const Candidate* c) { return free_fraction(*c); }, random);
+        servers, [](const Candidate* c) { return usable_bytes(*c); },
+        [](const Candidate* c) { return free_fraction(*c); }, random);
     placement.servers.push_back(servers[server]->server);
     domains.erase(domains.begin() + static_cast<ptrdiff_t>(chosen));
   }
   // The roomier servers tend to be drawn first: shuffled, so that none of them holds mostly data shards.
-  for (size_t i = placement.servers.size(); i > 1; --i) std::swap(placement.servers[i - 1], placement.servers[random.below(i)]);
+  for (size_t i = placement.servers.size(); i > 1; --i)
+    std::swap(placement.servers[i - 1], placement.servers[random.below(i)]);
   return placement;
 }
 

@@ -2,11 +2,11 @@
 //
 //   candidates --up, with room--> by failure domain --two drawn by free space, the emptier kept--> one shard per domain
 //
-// Where fewer than k + m domains can take shards, the code is shortened to (d, m) with d = min(k, domains - m): we give up
-// k, never m. Fewer than m + 1 domains: no_space. Servers that failed the asking writer are left out as long as m + 1
-// domains remain without them, even if that shortens the code: a grant that fails again helps nobody.
-// Pure: the same candidates, request and seed give the same answer.
-// Not here: who is up (membership.h), what was granted (the state machine's chunk rows).
+// Where fewer than k + m domains can take shards, the code is shortened to (d, m) with d = min(k, domains - m): we give
+// up k, never m. Fewer than m + 1 domains: no_space. Servers that failed the asking writer are left out as long as m +
+// 1 domains remain without them, even if that shortens the code: a grant that fails again helps nobody. Pure: the same
+// candidates, request and seed give the same answer. Not here: who is up (membership.h), what was granted (the state
+// machine's chunk rows).
 #pragma once
 
 #include <cstdint>
@@ -28,9 +28,10 @@ struct Candidate {
 };
 
 struct PlacementRequest {
-  Code policy;                  // ec(k,m) with k = d
-  std::string failure_domain;   // "site", "rack", "host" or "disk"
-  std::vector<ServerId> avoid;  // the worst first. Where the others are too few, as few of these as will do, from the end
+  Code policy;                 // ec(k,m) with k = d
+  std::string failure_domain;  // "site", "rack", "host" or "disk"
+  std::vector<ServerId>
+      avoid;  // the worst first. Where the others are too few, as few of these as will do, from the end
 };
 
 struct Placement {

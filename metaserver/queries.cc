@@ -1,8 +1,8 @@
 // Reads of the name and file layers.
 #include "metaserver/queries.h"
 
-#include "metaserver/extent_map.h"
 #include "common/meta/policy.h"
+#include "metaserver/extent_map.h"
 #include "metaserver/rows.h"
 
 namespace cairn::queries {
@@ -24,8 +24,8 @@ Result<InodeRow> existing_directory(const StoreView& view, InodeId id) {
 Result<Entry> entry_of(const StoreView& view, InodeId parent, std::string name, InodeId inode, uint64_t cookie) {
   ASSIGN(std::optional<InodeRow> row, find_inode(view, inode));
   if (!row) {
-    return Error{Errc::corrupt, fmt::format("metadata: '{}' in directory {} names inode {}, which does not exist", name, raw(parent),
-                                            raw(inode))};
+    return Error{Errc::corrupt, fmt::format("metadata: '{}' in directory {} names inode {}, which does not exist", name,
+                                            raw(parent), raw(inode))};
   }
   return Entry{parent, std::move(name), row->attributes, cookie};
 }
@@ -33,7 +33,8 @@ Result<Entry> entry_of(const StoreView& view, InodeId parent, std::string name, 
 Result<std::string> content(const StoreView& view, const InodeRow& inode) {
   ASSIGN(std::optional<std::string> bytes, view.get(keys::content(inode.attributes.inode)));
   if (!bytes || bytes->size() != inode.content_bytes) {
-    return Error{Errc::corrupt, fmt::format("metadata: the content of inode {} is damaged", raw(inode.attributes.inode))};
+    return Error{Errc::corrupt,
+                 fmt::format("metadata: the content of inode {} is damaged", raw(inode.attributes.inode))};
   }
   return std::move(*bytes);
 }
@@ -73,20 +74,21 @@ Result<DirectoryPage> directory(const StoreView& view, InodeId inode, uint64_t a
   };
   std::vector<Found> found;  // one more than asked for, to know whether that is all
   Status damaged;
-  TRY(view.scan(keys::cookie(inode, after_cookie + 1), keys::last(Table::cookie, raw(inode)), [&](std::string_view key, std::string_view value) {
-    keys::Reader reader(Table::cookie, key);
-    reader.number();
-    const uint64_t cookie = reader.number();
-    damaged = reader.finish();
-    if (!damaged.ok()) return false;
-    Result<CookieRow> entry = decode_row<CookieRow>(value);
-    if (!entry.ok()) {
-      damaged = entry.error();
-      return false;
-    }
-    found.push_back({cookie, std::move(*entry)});
-    return found.size() <= limit;
-  }));
+  TRY(view.scan(keys::cookie(inode, after_cookie + 1), keys::last(Table::cookie, raw(inode)),
+                [&](std::string_view key, std::string_view value) {
+                  keys::Reader reader(Table::cookie, key);
+                  reader.number();
+                  const uint64_t cookie = reader.number();
+                  damaged = reader.finish();
+                  if (!damaged.ok()) return false;
+                  Result<CookieRow> entry = decode_row<CookieRow>(value);
+                  if (!entry.ok()) {
+                    damaged = entry.error();
+                    return false;
+                  }
+                  found.push_back({cookie, std::move(*entry)});
+                  return found.size() <= limit;
+                }));
   TRY(damaged);
   page.complete = found.size() <= limit;
   if (!page.complete) found.pop_back();
@@ -117,13 +119,14 @@ Result<std::vector<std::string>> xattr_names(const StoreView& view, InodeId inod
   std::vector<std::string> names;
   if (row.xattr_names == 0) return names;
   Status damaged;
-  TRY(view.scan(keys::first(Table::xattr, raw(inode)), keys::last(Table::xattr, raw(inode)), [&](std::string_view key, std::string_view) {
-    keys::Reader reader(Table::xattr, key);
-    reader.number();
-    names.emplace_back(reader.rest());
-    damaged = reader.finish();
-    return damaged.ok();
-  }));
+  TRY(view.scan(keys::first(Table::xattr, raw(inode)), keys::last(Table::xattr, raw(inode)),
+                [&](std::string_view key, std::string_view) {
+                  keys::Reader reader(Table::xattr, key);
+                  reader.number();
+                  names.emplace_back(reader.rest());
+                  damaged = reader.finish();
+                  return damaged.ok();
+                }));
   TRY(damaged);
   return names;
 }
@@ -148,7 +151,9 @@ Result<Layout> layout(const StoreView& view, InodeId inode, uint64_t offset, uin
     const auto same = [&](const ChunkInfo& info) { return info.chunk == extent.chunk; };
     if (std::any_of(layout.chunks.begin(), layout.chunks.end(), same)) continue;
     ASSIGN(std::optional<ChunkRow> chunk, find_chunk(view, extent.chunk));
-    if (!chunk) return Error{Errc::corrupt, fmt::format("metadata: inode {} refers to chunk {}, which does not exist", raw(inode), raw(extent.chunk))};
+    if (!chunk)
+      return Error{Errc::corrupt, fmt::format("metadata: inode {} refers to chunk {}, which does not exist", raw(inode),
+                                              raw(extent.chunk))};
     layout.chunks.push_back(std::move(chunk->info));
   }
   return layout;

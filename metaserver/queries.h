@@ -1,8 +1,8 @@
 // Everything that only looks: reads over one consistent view, without a mutex and without waiting. Any thread.
 //
-// Errors of the namespace are those of the mount (not_found, not_directory, stale_handle, ...); `corrupt` and `io` mean that the store
-// itself failed. Lists are ascending and bounded by `limit`; a page that is full is continued after its last element.
-// Not here: who is up and who holds which lease (membership.h, leases).
+// Errors of the namespace are those of the mount (not_found, not_directory, stale_handle, ...); `corrupt` and `io` mean
+// that the store itself failed. Lists are ascending and bounded by `limit`; a page that is full is continued after its
+// last element. Not here: who is up and who holds which lease (membership.h, leases).
 #pragma once
 
 #include <optional>
@@ -27,8 +27,8 @@ Result<std::string> readlink(const StoreView& view, InodeId inode);
 Result<DirectoryPage> directory(const StoreView& view, InodeId inode, uint64_t after_cookie, uint32_t limit);
 Result<std::string> xattr(const StoreView& view, InodeId inode, std::string_view name);  // also cairn.policy
 Result<std::vector<std::string>> xattr_names(const StoreView& view, InodeId inode);      // without cairn.*
-// Extents overlapping [offset, offset + length), at most `limit`, and the chunks they name; complete up to covered_until. Gaps and
-// everything behind inline data read as zeros, up to the size.
+// Extents overlapping [offset, offset + length), at most `limit`, and the chunks they name; complete up to
+// covered_until. Gaps and everything behind inline data read as zeros, up to the size.
 Result<Layout> layout(const StoreView& view, InodeId inode, uint64_t offset, uint64_t length, uint32_t limit);
 
 // Chunks.
@@ -38,13 +38,14 @@ struct OpenChunkRecord {
   SessionId owner{};
   ChunkId chunk{};
 };
-Result<std::vector<OpenChunkRecord>> open_chunks(const StoreView& view);                       // of everyone
+Result<std::vector<OpenChunkRecord>> open_chunks(const StoreView& view);  // of everyone
 Result<std::vector<OpenChunkRecord>> open_chunks(const StoreView& view, SessionId session);
 
 // The janitor's work lists; each is answered by a command that takes the elements off the list.
 // Sealed chunks whose servers have not all confirmed the seal -> SealsConfirmed.
 Result<std::vector<ChunkInfo>> pending_seals(const StoreView& view, ChunkId after, uint32_t limit);
-// Dead stripes of chunks that still exist, that died at or before the time -> punch [place, place + length) of every shard, StripesPunched.
+// Dead stripes of chunks that still exist, that died at or before the time -> punch [place, place + length) of every
+// shard, StripesPunched.
 struct DeadStripeRecord {
   DeadStripe stripe;
   uint64_t length = 0;  // bytes of each shard, a multiple of 4096
@@ -85,15 +86,15 @@ Result<std::optional<Outcome>> outcome(const StoreView& view, SessionId session,
 
 // Sums, and what the next ids are.
 struct Counters {
-  uint64_t inodes = 0;           // orphans included
-  uint64_t chunks = 0;           // condemned ones included
+  uint64_t inodes = 0;  // orphans included
+  uint64_t chunks = 0;  // condemned ones included
   uint64_t open_chunks = 0;
-  uint64_t shortened_chunks = 0; // code with d below its class's at creation
-  uint64_t live_bytes = 0;       // of all extents
-  uint64_t pending_punches = 0;  // dead stripes
-  uint64_t garbage_chunks = 0;   // dead or condemned
+  uint64_t shortened_chunks = 0;  // code with d below its class's at creation
+  uint64_t live_bytes = 0;        // of all extents
+  uint64_t pending_punches = 0;   // dead stripes
+  uint64_t garbage_chunks = 0;    // dead or condemned
   uint64_t sessions = 0;
-  Epoch map_epoch{};             // of servers and classes
+  Epoch map_epoch{};  // of servers and classes
   uint64_t next_inode = 0, next_chunk = 0, next_session = 0, next_writer_epoch = 0;
   uint32_t next_server = 0, next_class = 0;
   bool operator==(const Counters&) const = default;
@@ -101,8 +102,8 @@ struct Counters {
 Result<Counters> counters(const StoreView& view);
 Result<Incarnation> incarnation(const StoreView& view);
 
-// How far the log is applied, and the time of the last command: the next one's is not less. Zeros in a new database; not_found
-// in an empty store, which needs genesis().
+// How far the log is applied, and the time of the last command: the next one's is not less. Zeros in a new database;
+// not_found in an empty store, which needs genesis().
 struct Applied {
   LogIndex index{};
   int64_t wall_ns = 0;

@@ -17,8 +17,12 @@ Status create_database(CommandLog& log, OrderedStore& store, Genesis genesis_val
   if (log.empty()) {
     TRY(log.begin(genesis_values.incarnation, LogIndex{1}));
   } else if (raw(log.first()) != 1 || raw(log.last()) != 0) {
-    return {Errc::corrupt, fmt::format("the log holds the changes up to {}, but the metadata store is empty: it was removed or replaced. Put the "
-                                       "store's directory back beside the log", raw(log.last()))};
+    return {
+        Errc::corrupt,
+        fmt::format(
+            "the log holds the changes up to {}, but the metadata store is empty: it was removed or replaced. Put the "
+            "store's directory back beside the log",
+            raw(log.last()))};
   }
   genesis_values.incarnation = log.incarnation();
   TRY(store.write(genesis(genesis_values)));
@@ -26,18 +30,25 @@ Status create_database(CommandLog& log, OrderedStore& store, Genesis genesis_val
 }
 
 Status check_fit(const CommandLog& log, LogIndex applied, Incarnation incarnation) {
-  constexpr const char* kMend = "Put the log and the store of the same moment side by side again, from a copy of the disk or a backup of both";
+  constexpr const char* kMend =
+      "Put the log and the store of the same moment side by side again, from a copy of the disk or a backup of both";
   if (log.empty()) {
-    return {Errc::corrupt, fmt::format("the metadata store holds the changes up to {}, but the log is empty, so later acknowledged ones may be "
-                                       "missing. {}", raw(applied), kMend)};
+    return {
+        Errc::corrupt,
+        fmt::format(
+            "the metadata store holds the changes up to {}, but the log is empty, so later acknowledged ones may be "
+            "missing. {}",
+            raw(applied), kMend)};
   }
   if (log.incarnation() != incarnation) {
-    return {Errc::corrupt, fmt::format("the log belongs to database {:016x} and the metadata store to {:016x}. {}", raw(log.incarnation()),
-                                       raw(incarnation), kMend)};
+    return {Errc::corrupt, fmt::format("the log belongs to database {:016x} and the metadata store to {:016x}. {}",
+                                       raw(log.incarnation()), raw(incarnation), kMend)};
   }
   if (raw(log.first()) > raw(applied) + 1 || log.last() < applied) {
-    return {Errc::corrupt, fmt::format("the metadata store holds the changes up to {}, and the log those from {} to {}: they do not join. {}",
-                                       raw(applied), raw(log.first()), raw(log.last()), kMend)};
+    return {Errc::corrupt,
+            fmt::format(
+                "the metadata store holds the changes up to {}, and the log those from {} to {}: they do not join. {}",
+                raw(applied), raw(log.first()), raw(log.last()), kMend)};
   }
   return {};
 }
@@ -49,7 +60,8 @@ class Replay {
   Status add(LogIndex index, std::span<const uint8_t> bytes) {
     auto command = decode_command(text_of(bytes));
     if (!command.ok()) {
-      return {Errc::corrupt, fmt::format("command {} of the log cannot be decoded ({}). It was written by a newer cairn-metaserver: start that one",
+      return {Errc::corrupt, fmt::format("command {} of the log cannot be decoded ({}). It was written by a newer "
+                                         "cairn-metaserver: start that one",
                                          raw(index), command.error().what)};
     }
     if (!transaction_) transaction_.emplace(store_.view());
@@ -94,7 +106,8 @@ Result<Recovered> recover(CommandLog& log, OrderedStore& store, const Genesis& f
   TRY(replay.write());
   ASSIGN(const auto now, queries::applied(*store.view()));
   if (now.index != log.last()) {
-    return Error{Errc::corrupt, fmt::format("after the replay the store is at {} and the log ends at {}", raw(now.index), raw(log.last()))};
+    return Error{Errc::corrupt, fmt::format("after the replay the store is at {} and the log ends at {}",
+                                            raw(now.index), raw(log.last()))};
   }
   recovered.applied = now.index;
   recovered.wall_ns = now.wall_ns;

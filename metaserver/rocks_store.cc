@@ -24,8 +24,8 @@ Status status_of(const char* operation, const rocksdb::Status& status) {
 rocksdb::Slice slice_of(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
 std::string_view view_of(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
 
-// Erased rows stay in the way of scans until a compaction: files with many of them are compacted early, and a memtable with
-// many is written to a file.
+// Erased rows stay in the way of scans until a compaction: files with many of them are compacted early, and a memtable
+// with many is written to a file.
 constexpr size_t kErasedWindow = 4096;
 constexpr size_t kErasedInWindow = 1024;
 constexpr uint64_t kErasedInMemtable = 20'000;
@@ -45,15 +45,16 @@ rocksdb::Options options_of(const RocksOptions& options, const std::shared_ptr<r
   rocks.max_write_buffer_number = 2;
   rocks.max_background_jobs = 2;
   rocks.paranoid_checks = true;
-  rocks.paranoid_file_checks = true;          // a file that was just written is read once before it counts
-  rocks.avoid_flush_during_shutdown = true;   // stopping flushes by itself; a destructor is like a crash
+  rocks.paranoid_file_checks = true;         // a file that was just written is read once before it counts
+  rocks.avoid_flush_during_shutdown = true;  // stopping flushes by itself; a destructor is like a crash
   rocks.avoid_flush_during_recovery = true;
-  rocks.max_open_files = 256;                 // each costs memory for its reader
+  rocks.max_open_files = 256;  // each costs memory for its reader
   rocks.keep_log_file_num = 4;
   rocks.max_log_file_size = 4 << 20;
   rocks.compression = rocksdb::kNoCompression;  // small rows of mostly numbers; reads stay free of inflating
   rocks.level_compaction_dynamic_level_bytes = true;
-  rocks.table_properties_collector_factories.push_back(rocksdb::NewCompactOnDeletionCollectorFactory(kErasedWindow, kErasedInWindow));
+  rocks.table_properties_collector_factories.push_back(
+      rocksdb::NewCompactOnDeletionCollectorFactory(kErasedWindow, kErasedInWindow));
   return rocks;
 }
 
@@ -62,9 +63,9 @@ rocksdb::Options options_of(const RocksOptions& options, const std::shared_ptr<r
 struct RocksStore::State {
   std::shared_ptr<rocksdb::Cache> cache;
   std::unique_ptr<rocksdb::DB> db;
-  uint64_t erased = 0;                      // since the last flush that write() began; the writer's
-  mutable Mutex mutex;                      // guards current
-  std::shared_ptr<const StoreView> current; // of the newest batch; made once per batch, not once per read
+  uint64_t erased = 0;                       // since the last flush that write() began; the writer's
+  mutable Mutex mutex;                       // guards current
+  std::shared_ptr<const StoreView> current;  // of the newest batch; made once per batch, not once per read
 };
 
 namespace {
@@ -136,7 +137,8 @@ std::shared_ptr<const StoreView> RocksStore::view() const {
 Status RocksStore::write(const std::vector<StoreWrite>& batch) {
   rocksdb::WriteBatch writes;
   for (const StoreWrite& write : batch) {
-    const rocksdb::Status added = write.value ? writes.Put(slice_of(write.key), slice_of(*write.value)) : writes.Delete(slice_of(write.key));
+    const rocksdb::Status added =
+        write.value ? writes.Put(slice_of(write.key), slice_of(*write.value)) : writes.Delete(slice_of(write.key));
     if (!added.ok()) return error_of("batch", added);
     if (!write.value) ++state_->erased;
   }
@@ -151,8 +153,10 @@ Status RocksStore::write(const std::vector<StoreWrite>& batch) {
     in_background.allow_write_stall = true;
     if (const rocksdb::Status begun = state_->db->Flush(in_background); !begun.ok()) return error_of("flush", begun);
   }
-  // Aliasing: the view holds the whole state, so that the database outlives it. The cycle through `current` is cut by the destructor.
-  std::shared_ptr<const StoreView> next = std::make_shared<RocksView>(std::shared_ptr<rocksdb::DB>(state_, state_->db.get()));
+  // Aliasing: the view holds the whole state, so that the database outlives it. The cycle through `current` is cut by
+  // the destructor.
+  std::shared_ptr<const StoreView> next =
+      std::make_shared<RocksView>(std::shared_ptr<rocksdb::DB>(state_, state_->db.get()));
   const Lock lock(state_->mutex);
   state_->current.swap(next);
   return {};

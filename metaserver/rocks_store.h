@@ -1,10 +1,10 @@
-// The ordered store over RocksDB, without RocksDB's own log: our command log is the only one, and is replayed from the applied
-// index that each batch carries.
+// The ordered store over RocksDB, without RocksDB's own log: our command log is the only one, and is replayed from the
+// applied index that each batch carries.
 //
 // One column family, so that a batch is in one memtable and a crash leaves a prefix of the batches (several would need
-// atomic_flush). Memory: 64 MiB of block cache with index and filter blocks in it, two memtables of 32 MiB. The destructor
-// does not flush: what is to survive was flushed, or is in the log.
-// RocksDB's headers stay in rocks_store.cc. Threads: as OrderedStore says.
+// atomic_flush). Memory: 64 MiB of block cache with index and filter blocks in it, two memtables of 32 MiB. The
+// destructor does not flush: what is to survive was flushed, or is in the log. RocksDB's headers stay in
+// rocks_store.cc. Threads: as OrderedStore says.
 #pragma once
 
 #include <memory>
@@ -15,7 +15,7 @@
 namespace cairn {
 
 struct RocksOptions {
-  std::string directory;                    // made if it is missing
+  std::string directory;  // made if it is missing
   uint64_t block_cache_bytes = 64u << 20;
   uint64_t memtable_bytes = 32u << 20;
 };

@@ -19,7 +19,9 @@ std::string printable(std::string_view key) {
 
 // What may not reach arithmetic or a switch, though it has the right number of bytes.
 template <typename Row>
-bool usable(const Row&) { return true; }
+bool usable(const Row&) {
+  return true;
+}
 bool usable(const ChunkRow& row) {
   return row.state <= ChunkState::condemned && row.info.code.d >= 1 && row.info.code.d <= kMaxDataShards &&
          row.info.code.m <= kMaxParityShards && row.info.servers.size() == row.info.code.shards();
@@ -29,41 +31,91 @@ bool usable(const ExtentRow& row) { return row.extent.length > 0; }  // the rest
 
 }  // namespace
 
-template <Of<DentryRow> V> auto fields(V& v) { return std::tie(v.birth, v.inode, v.cookie); }
-template <Of<CookieRow> V> auto fields(V& v) { return std::tie(v.birth, v.inode, v.name); }
-template <Of<InodeRow> V> auto fields(V& v) {
-  auto& a = v.attributes;
-  return std::tie(v.birth, v.fileset, a.version, a.mode, a.links, a.uid, a.gid, a.size, a.stored, a.rdev, a.atime, a.mtime, a.ctime,
-                  a.storage_class, a.generation, v.parent, v.next_cookie, v.map, v.extents, v.content_bytes, v.xattr_names,
-                  v.xattr_bytes);
+template <Of<DentryRow> V>
+auto fields(V& v) {
+  return std::tie(v.birth, v.inode, v.cookie);
 }
-template <Of<ExtentRow> V> auto fields(V& v) {
+template <Of<CookieRow> V>
+auto fields(V& v) {
+  return std::tie(v.birth, v.inode, v.name);
+}
+template <Of<InodeRow> V>
+auto fields(V& v) {
+  auto& a = v.attributes;
+  return std::tie(v.birth, v.fileset, a.version, a.mode, a.links, a.uid, a.gid, a.size, a.stored, a.rdev, a.atime,
+                  a.mtime, a.ctime, a.storage_class, a.generation, v.parent, v.next_cookie, v.map, v.extents,
+                  v.content_bytes, v.xattr_names, v.xattr_bytes);
+}
+template <Of<ExtentRow> V>
+auto fields(V& v) {
   auto& e = v.extent;
   return std::tie(v.birth, e.length, e.chunk, e.place, e.position, e.shape);
 }
-template <Of<BirthRow> V> auto fields(V& v) { return std::tie(v.birth); }
-template <Of<ChunkRow> V> auto fields(V& v) {
+template <Of<BirthRow> V>
+auto fields(V& v) {
+  return std::tie(v.birth);
+}
+template <Of<ChunkRow> V>
+auto fields(V& v) {
   auto& i = v.info;
-  return std::tie(v.birth, i.storage_class, i.code, i.servers, i.committed, i.writer_epoch, i.live_bytes, i.cell_bytes, i.shard_limit,
-                  v.owner, v.state, v.died_ns, v.shortened);
+  return std::tie(v.birth, i.storage_class, i.code, i.servers, i.committed, i.writer_epoch, i.live_bytes, i.cell_bytes,
+                  i.shard_limit, v.owner, v.state, v.died_ns, v.shortened);
 }
-template <Of<StripeRow> V> auto fields(V& v) { return std::tie(v.birth, v.shape, v.live_bytes, v.state, v.died_ns); }
-template <Of<ChunkRefRow> V> auto fields(V& v) { return std::tie(v.live_bytes); }
-template <Of<DeadStripeRow> V> auto fields(V& v) { return std::tie(v.length); }
-template <Of<SessionRow> V> auto fields(V& v) { return std::tie(v.birth, v.request, v.opened_ns); }
-template <Of<NonceRow> V> auto fields(V& v) { return std::tie(v.session); }
-template <Of<OutcomeWindowRow> V> auto fields(V& v) { return std::tie(v.lowest_unanswered, v.first_kept); }
-template <Of<ServerRow> V> auto fields(V& v) { return std::tie(v.birth, v.uuid, v.address, v.labels); }
-template <Of<UuidRow> V> auto fields(V& v) { return std::tie(v.server); }
-template <Of<ClassRow> V> auto fields(V& v) { return std::tie(v.birth, v.storage_class); }
-template <Of<ClassNameRow> V> auto fields(V& v) { return std::tie(v.id); }
-template <Of<AppliedRow> V> auto fields(V& v) { return std::tie(v.applied.index, v.applied.wall_ns); }
-template <Of<CountersRow> V> auto fields(V& v) {
+template <Of<StripeRow> V>
+auto fields(V& v) {
+  return std::tie(v.birth, v.shape, v.live_bytes, v.state, v.died_ns);
+}
+template <Of<ChunkRefRow> V>
+auto fields(V& v) {
+  return std::tie(v.live_bytes);
+}
+template <Of<DeadStripeRow> V>
+auto fields(V& v) {
+  return std::tie(v.length);
+}
+template <Of<SessionRow> V>
+auto fields(V& v) {
+  return std::tie(v.birth, v.request, v.opened_ns);
+}
+template <Of<NonceRow> V>
+auto fields(V& v) {
+  return std::tie(v.session);
+}
+template <Of<OutcomeWindowRow> V>
+auto fields(V& v) {
+  return std::tie(v.lowest_unanswered, v.first_kept);
+}
+template <Of<ServerRow> V>
+auto fields(V& v) {
+  return std::tie(v.birth, v.uuid, v.address, v.labels);
+}
+template <Of<UuidRow> V>
+auto fields(V& v) {
+  return std::tie(v.server);
+}
+template <Of<ClassRow> V>
+auto fields(V& v) {
+  return std::tie(v.birth, v.storage_class);
+}
+template <Of<ClassNameRow> V>
+auto fields(V& v) {
+  return std::tie(v.id);
+}
+template <Of<AppliedRow> V>
+auto fields(V& v) {
+  return std::tie(v.applied.index, v.applied.wall_ns);
+}
+template <Of<CountersRow> V>
+auto fields(V& v) {
   auto& c = v.counters;
-  return std::tie(c.inodes, c.chunks, c.open_chunks, c.shortened_chunks, c.live_bytes, c.pending_punches, c.garbage_chunks, c.sessions,
-                  c.map_epoch, c.next_inode, c.next_chunk, c.next_session, c.next_writer_epoch, c.next_server, c.next_class);
+  return std::tie(c.inodes, c.chunks, c.open_chunks, c.shortened_chunks, c.live_bytes, c.pending_punches,
+                  c.garbage_chunks, c.sessions, c.map_epoch, c.next_inode, c.next_chunk, c.next_session,
+                  c.next_writer_epoch, c.next_server, c.next_class);
 }
-template <Of<IdentityRow> V> auto fields(V& v) { return std::tie(v.incarnation, v.created_ns); }
+template <Of<IdentityRow> V>
+auto fields(V& v) {
+  return std::tie(v.incarnation, v.created_ns);
+}
 
 template <typename Row>
 std::string encode_row(const Row& row) {
@@ -92,8 +144,8 @@ Result<std::optional<Row>> find_row(const StoreView& view, std::string_view key)
 }
 
 // One line for each kind of row.
-#define CAIRN_ROW(Row)                                   \
-  template std::string encode_row<Row>(const Row&);      \
+#define CAIRN_ROW(Row)                                    \
+  template std::string encode_row<Row>(const Row&);       \
   template Result<Row> decode_row<Row>(std::string_view); \
   template Result<std::optional<Row>> find_row<Row>(const StoreView&, std::string_view)
 CAIRN_ROW(DentryRow);

@@ -1,7 +1,7 @@
 // The values of the ordered store: one struct for each table, with a leading version byte.
 //
-// What stands in the key is not repeated in the value. A value that is truncated, longer, of another version or not usable in
-// arithmetic is `corrupt`. Rows that may be kept for time travel carry the log index of their birth.
+// What stands in the key is not repeated in the value. A value that is truncated, longer, of another version or not
+// usable in arithmetic is `corrupt`. Rows that may be kept for time travel carry the log index of their birth.
 // docs/on_disk_format.md has the byte table. Keys: metadata_keys.h.
 #pragma once
 

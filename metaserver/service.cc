@@ -14,9 +14,12 @@ constexpr uint32_t kMaxDirectoryPage = 4096;
 constexpr uint32_t kMaxLayoutPage = 4096;
 constexpr uint32_t kMaxChunkPage = 4096;
 
-uint32_t page_limit(int32_t asked, uint32_t most) { return asked <= 0 ? most : std::min(static_cast<uint32_t>(asked), most); }
+uint32_t page_limit(int32_t asked, uint32_t most) {
+  return asked <= 0 ? most : std::min(static_cast<uint32_t>(asked), most);
+}
 
-// The answer that a command of this kind gives. Another kind means that the request id was used before, for something else.
+// The answer that a command of this kind gives. Another kind means that the request id was used before, for something
+// else.
 template <typename Own>
 Result<Own> expect(Outcome outcome) {
   if (!outcome.ok()) return outcome.error();
@@ -41,28 +44,36 @@ class Service final : public thrift::MetaserverIf {
     const auto own = from_wire(request);
     own.ok() ? answer(reply, parts_.sessions.open(*own)) : answer(reply, own.error());
   }
-  void renew_session(thrift::RenewReply& reply, const thrift::RenewRequest& request) override { answer(reply, renew(request)); }
+  void renew_session(thrift::RenewReply& reply, const thrift::RenewRequest& request) override {
+    answer(reply, renew(request));
+  }
   void close_session(thrift::EmptyReply& reply, const thrift::CloseSessionRequest& request) override {
     const auto mutation = mutation_of(request.mutation);
     answer(reply, mutation.ok() ? parts_.sessions.close(*mutation) : Status(mutation.error()));
   }
   void events(thrift::EventsReply& reply, const thrift::EventsRequest& request) override {
-    answer(reply, parts_.sessions.events(from_wire_id<SessionId>(request.session), static_cast<uint64_t>(request.acknowledged),
-                                         std::chrono::milliseconds(std::max(0, request.wait_ms))));
+    answer(reply,
+           parts_.sessions.events(from_wire_id<SessionId>(request.session), static_cast<uint64_t>(request.acknowledged),
+                                  std::chrono::milliseconds(std::max(0, request.wait_ms))));
   }
   void acquire_leases(thrift::AcquireReply& reply, const thrift::AcquireRequest& request) override {
     const auto leases = from_wire(request.leases);
-    leases.ok() ? answer(reply, parts_.sessions.acquire(from_wire_id<SessionId>(request.session), *leases)) : answer(reply, leases.error());
+    leases.ok() ? answer(reply, parts_.sessions.acquire(from_wire_id<SessionId>(request.session), *leases))
+                : answer(reply, leases.error());
   }
   void release_leases(thrift::EmptyReply& reply, const thrift::ReleaseRequest& request) override {
     const auto leases = from_wire(request.leases);
-    answer(reply, leases.ok() ? parts_.sessions.release(from_wire_id<SessionId>(request.session), *leases) : Status(leases.error()));
+    answer(reply, leases.ok() ? parts_.sessions.release(from_wire_id<SessionId>(request.session), *leases)
+                              : Status(leases.error()));
   }
-  void reclaim_leases(thrift::AcquireReply& reply, const thrift::AcquireRequest& request) override { acquire_leases(reply, request); }
+  void reclaim_leases(thrift::AcquireReply& reply, const thrift::AcquireRequest& request) override {
+    acquire_leases(reply, request);
+  }
 
   // ---- reads
   void lookup(thrift::EntryReply& reply, const thrift::LookupRequest& request) override {
-    read(reply, request, [&](const StoreView& view) { return queries::lookup(view, inode(request.parent), request.name); });
+    read(reply, request,
+         [&](const StoreView& view) { return queries::lookup(view, inode(request.parent), request.name); });
   }
   void get_attributes(thrift::AttributesReply& reply, const thrift::GetAttributesRequest& request) override {
     read(reply, request, [&](const StoreView& view) { return queries::attributes(view, inode(request.inode)); });
@@ -72,14 +83,16 @@ class Service final : public thrift::MetaserverIf {
   }
   void read_directory(thrift::DirectoryReply& reply, const thrift::DirectoryRequest& request) override {
     read(reply, request, [&](const StoreView& view) {
-      return queries::directory(view, inode(request.inode), static_cast<uint64_t>(request.after_cookie), page_limit(request.limit, kMaxDirectoryPage));
+      return queries::directory(view, inode(request.inode), static_cast<uint64_t>(request.after_cookie),
+                                page_limit(request.limit, kMaxDirectoryPage));
     });
   }
   void statfs(thrift::StatfsReply& reply, const thrift::GetAttributesRequest& request) override {
     read(reply, request, [&](const StoreView&) { return parts_.status.space(); });
   }
   void get_xattr(thrift::XattrReply& reply, const thrift::XattrRequest& request) override {
-    read(reply, request, [&](const StoreView& view) { return queries::xattr(view, inode(request.inode), request.name); });
+    read(reply, request,
+         [&](const StoreView& view) { return queries::xattr(view, inode(request.inode), request.name); });
   }
   void list_xattrs(thrift::XattrListReply& reply, const thrift::GetAttributesRequest& request) override {
     read(reply, request, [&](const StoreView& view) { return queries::xattr_names(view, inode(request.inode)); });
@@ -87,27 +100,47 @@ class Service final : public thrift::MetaserverIf {
   void layout(thrift::LayoutReply& reply, const thrift::LayoutRequest& request) override {
     read(reply, request, [&](const StoreView& view) -> Result<Layout> {
       TRY(check_range(request.offset, request.length));
-      return queries::layout(view, inode(request.inode), static_cast<uint64_t>(request.offset), static_cast<uint64_t>(request.length),
-                             page_limit(request.limit, kMaxLayoutPage));
+      return queries::layout(view, inode(request.inode), static_cast<uint64_t>(request.offset),
+                             static_cast<uint64_t>(request.length), page_limit(request.limit, kMaxLayoutPage));
     });
   }
 
   // ---- changes
-  void make_node(thrift::EntryReply& reply, const thrift::MakeNodeRequest& request) override { change<Entry>(reply, request); }
+  void make_node(thrift::EntryReply& reply, const thrift::MakeNodeRequest& request) override {
+    change<Entry>(reply, request);
+  }
   void link(thrift::EntryReply& reply, const thrift::LinkRequest& request) override { change<Entry>(reply, request); }
-  void remove(thrift::RemoveReply& reply, const thrift::RemoveRequest& request) override { change<Removed>(reply, request); }
-  void rename(thrift::RenameReply& reply, const thrift::RenameRequest& request) override { change<Renamed>(reply, request); }
-  void set_attributes(thrift::AttributesReply& reply, const thrift::SetAttributesRequest& request) override { change<Attributes>(reply, request); }
+  void remove(thrift::RemoveReply& reply, const thrift::RemoveRequest& request) override {
+    change<Removed>(reply, request);
+  }
+  void rename(thrift::RenameReply& reply, const thrift::RenameRequest& request) override {
+    change<Renamed>(reply, request);
+  }
+  void set_attributes(thrift::AttributesReply& reply, const thrift::SetAttributesRequest& request) override {
+    change<Attributes>(reply, request);
+  }
   void set_xattr(thrift::EmptyReply& reply, const thrift::SetXattrRequest& request) override { change(reply, request); }
-  void remove_xattr(thrift::EmptyReply& reply, const thrift::RemoveXattrRequest& request) override { change(reply, request); }
-  void trim_range(thrift::AttributesReply& reply, const thrift::TrimRangeRequest& request) override { change<Attributes>(reply, request); }
-  void forget_orphans(thrift::EmptyReply& reply, const thrift::ForgetOrphansRequest& request) override { change(reply, request); }
-  void commit(thrift::CommitReply& reply, const thrift::CommitRequest& request) override { change<Committed>(reply, request); }
+  void remove_xattr(thrift::EmptyReply& reply, const thrift::RemoveXattrRequest& request) override {
+    change(reply, request);
+  }
+  void trim_range(thrift::AttributesReply& reply, const thrift::TrimRangeRequest& request) override {
+    change<Attributes>(reply, request);
+  }
+  void forget_orphans(thrift::EmptyReply& reply, const thrift::ForgetOrphansRequest& request) override {
+    change(reply, request);
+  }
+  void commit(thrift::CommitReply& reply, const thrift::CommitRequest& request) override {
+    change<Committed>(reply, request);
+  }
   void seal_chunks(thrift::EmptyReply& reply, const thrift::SealRequest& request) override { change(reply, request); }
-  void grant_chunks(thrift::GrantReply& reply, const thrift::GrantRequest& request) override { answer(reply, grant(request)); }
+  void grant_chunks(thrift::GrantReply& reply, const thrift::GrantRequest& request) override {
+    answer(reply, grant(request));
+  }
 
   // ---- the cluster
-  void cluster_map(thrift::ClusterMapReply& reply, const thrift::ClusterMapRequest&) override { answer(reply, parts_.cluster.map()); }
+  void cluster_map(thrift::ClusterMapReply& reply, const thrift::ClusterMapRequest&) override {
+    answer(reply, parts_.cluster.map());
+  }
   void heartbeat(thrift::HeartbeatReply& reply, const thrift::HeartbeatRequest& request) override {
     const auto own = from_wire(request);
     own.ok() ? answer(reply, parts_.cluster.heartbeat(*own)) : answer(reply, own.error());
@@ -130,7 +163,8 @@ class Service final : public thrift::MetaserverIf {
   // A session that has ended gets no more answers: what it cached may be stale. Session 0 is a tool that only looks.
   template <typename Reply, typename Request, typename Query>
   void read(Reply& reply, const Request& request, const Query& query) {
-    if (const Status alive = parts_.sessions.check(from_wire_id<SessionId>(request.session)); !alive.ok()) return answer(reply, alive);
+    if (const Status alive = parts_.sessions.check(from_wire_id<SessionId>(request.session)); !alive.ok())
+      return answer(reply, alive);
     answer(reply, query(*parts_.store.view()));
   }
 

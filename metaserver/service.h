@@ -1,7 +1,7 @@
 // The metaserver's calls: each unpacks its request, calls what decides, and packs the reply; one line where possible.
 //
-// Reads go to queries.h over one consistent view, and never wait for the log. Changes go through the committer. One handler serves all
-// connections: it has no state of its own. Generated Thrift types end here.
+// Reads go to queries.h over one consistent view, and never wait for the log. Changes go through the committer. One
+// handler serves all connections: it has no state of its own. Generated Thrift types end here.
 #pragma once
 
 #include <memory>

@@ -13,8 +13,9 @@ void SessionTable::add(SessionId session, const SessionRequest& request, Instant
 Status SessionTable::check(SessionId session) const {
   const auto it = sessions_.find(session);
   if (it == sessions_.end() || it->second.expiring) {
-    return {Errc::no_session, fmt::format("session {} has ended or was not renewed for {} s: open a new one", raw(session),
-                                          std::chrono::duration_cast<std::chrono::seconds>(ttl_).count())};
+    return {Errc::no_session,
+            fmt::format("session {} has ended or was not renewed for {} s: open a new one", raw(session),
+                        std::chrono::duration_cast<std::chrono::seconds>(ttl_).count())};
   }
   return {};
 }

@@ -1,6 +1,8 @@
-// When sessions end: each has a TTL, renewed by its owner; one that is silent for longer is expired by a logged EndSession.
+// When sessions end: each has a TTL, renewed by its owner; one that is silent for longer is expired by a logged
+// EndSession.
 //
-//   opened/restored --renew--> deadline = now + TTL      deadline passed --> expiring --> ended (EndSession was committed)
+//   opened/restored --renew--> deadline = now + TTL      deadline passed --> expiring --> ended (EndSession was
+//   committed)
 //
 // Nobody is blamed for our own silence: restored sessions get a full TTL, and when tick() itself comes late (a stopped
 // process, a stalled disk) every deadline moves by the gap. An expiring session is refused: its end is being logged.

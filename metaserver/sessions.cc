@@ -20,7 +20,12 @@ Error stopping() { return {Errc::unavailable, "the metaserver is stopping"}; }
 }  // namespace
 
 Sessions::Sessions(Clock& clock, Committer& committer, const OrderedStore& store, Options options)
-    : clock_(clock), committer_(committer), store_(store), options_(options), table_(options.ttl), lease_(options.first_sequence) {}
+    : clock_(clock),
+      committer_(committer),
+      store_(store),
+      options_(options),
+      table_(options.ttl),
+      lease_(options.first_sequence) {}
 
 Status Sessions::restore() {
   ASSIGN(const auto records, queries::sessions(*store_.view()));
@@ -56,7 +61,8 @@ Result<SessionGrant> Sessions::open(const SessionRequest& request) {
   table_.add(session, request, clock_.now());
   if (!request.mount) return grant;
   deliver(lease_.open(session));
-  // Each other holder acknowledges or expires, so this ends within a TTL of the last of them; the bound is for safety's sake.
+  // Each other holder acknowledges or expires, so this ends within a TTL of the last of them; the bound is for safety's
+  // sake.
   const Instant deadline = clock_.now() + 3 * options_.ttl;
   while (!lease_.admitted(session) && !stopping_) {
     if (!table_.renew(session, clock_.now()).ok()) return table_.check(session).error();  // it was closed meanwhile
@@ -107,7 +113,9 @@ Result<std::vector<Event>> Sessions::events(SessionId session, uint64_t acknowle
   admission_.notify_all();
   const uint64_t poll = ++box->polls;
   box->arrived.notify_all();
-  box->arrived.wait_until(lock, deadline, [&] { return stopping_ || !box->queue.empty() || box->polls != poll || !table_.check(session).ok(); });
+  box->arrived.wait_until(lock, deadline, [&] {
+    return stopping_ || !box->queue.empty() || box->polls != poll || !table_.check(session).ok();
+  });
   if (stopping_) return stopping();
   TRY(table_.check(session));
   return box->queue.pending();
@@ -170,7 +178,8 @@ std::vector<SessionStatus> Sessions::list() const {
   std::vector<SessionStatus> list;
   for (const auto& [id, session] : table_.sessions()) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(session.deadline - now).count();
-    list.push_back({id, session.request.name, session.request.host, session.request.pid, session.request.mount, std::max<int64_t>(0, left), 0});
+    list.push_back({id, session.request.name, session.request.host, session.request.pid, session.request.mount,
+                    std::max<int64_t>(0, left), 0});
   }
   return list;
 }

@@ -1,8 +1,9 @@
-// The sessions of mounts and tools as they live: opened and ended by logged commands, renewed in memory, told of events.
+// The sessions of mounts and tools as they live: opened and ended by logged commands, renewed in memory, told of
+// events.
 //
-// Admission stands before the log: a second mount's open_session is answered only when nobody else may cache the tree. The
-// decisions are session_table.h, tree_lease.h and event_queue.h; here are the mutex and the waiting.
-// Any thread. The mutex is never held while a command is proposed.
+// Admission stands before the log: a second mount's open_session is answered only when nobody else may cache the tree.
+// The decisions are session_table.h, tree_lease.h and event_queue.h; here are the mutex and the waiting. Any thread.
+// The mutex is never held while a command is proposed.
 #pragma once
 
 #include <functional>
@@ -45,10 +46,10 @@ class Sessions {
   // no_session, unless it is alive. Session 0 (a tool that only looks, without a session) is fine.
   Status check(SessionId session) const;
 
-  void tick();          // about once a second: ends sessions that were silent for their TTL
-  void map_changed();   // tells every mount
+  void tick();                              // about once a second: ends sessions that were silent for their TTL
+  void map_changed();                       // tells every mount
   std::vector<SessionStatus> list() const;  // without open_chunks
-  void stop();          // everyone who waits returns unavailable
+  void stop();                              // everyone who waits returns unavailable
 
  private:
   struct Mailbox {
@@ -59,7 +60,7 @@ class Sessions {
   };
   void deliver(const std::vector<TreeLease::Recall>& recalls);  // mutex_ held
   void forget(SessionId session);
-  Mailbox& mailbox(SessionId session);                          // mutex_ held
+  Mailbox& mailbox(SessionId session);  // mutex_ held
 
   Clock& clock_;
   Committer& committer_;
@@ -69,7 +70,7 @@ class Sessions {
   SessionTable table_;
   TreeLease lease_;
   std::map<SessionId, std::shared_ptr<Mailbox>> mailboxes_;
-  CondVar admission_;    // a mount may be admitted now
+  CondVar admission_;  // a mount may be admitted now
   bool stopping_ = false;
 };
 

@@ -13,7 +13,8 @@ std::optional<uint64_t> sum(uint64_t live, int64_t change) {
 }
 
 Error below_zero(const char* what, ChunkId chunk) {
-  return {Errc::corrupt, fmt::format("metadata: the live bytes of {} of chunk {} would fall below zero", what, raw(chunk))};
+  return {Errc::corrupt,
+          fmt::format("metadata: the live bytes of {} of chunk {} would fall below zero", what, raw(chunk))};
 }
 
 }  // namespace
@@ -49,10 +50,12 @@ Status SpaceLedger::settle(Transaction& transaction, queries::Counters& counters
   if (contradiction_) return Error{Errc::invalid, "two stripes of different shape were named at one place"};
   for (const auto& [id, change] : chunks_) {
     ASSIGN(std::optional<ChunkRow> chunk, find_chunk(transaction, id));
-    if (!chunk) return Error{Errc::corrupt, fmt::format("metadata: extents refer to chunk {}, which does not exist", raw(id))};
+    if (!chunk)
+      return Error{Errc::corrupt, fmt::format("metadata: extents refer to chunk {}, which does not exist", raw(id))};
     uint64_t end = 0;
     for (const auto& [place, stripe] : change.stripes) {
-      if (place < end) return Error{Errc::invalid, fmt::format("two stripes overlap at place {} of chunk {}", place, raw(id))};
+      if (place < end)
+        return Error{Errc::invalid, fmt::format("two stripes overlap at place {} of chunk {}", place, raw(id))};
       end = place + stripe.shape.stride();
       TRY(settle_stripe(transaction, counters, moment, *chunk, place, stripe));
     }
@@ -63,8 +66,8 @@ Status SpaceLedger::settle(Transaction& transaction, queries::Counters& counters
   return {};
 }
 
-Status SpaceLedger::settle_stripe(Transaction& transaction, queries::Counters& counters, const Moment& moment, const ChunkRow& chunk,
-                                  uint64_t place, const StripeChange& change) {
+Status SpaceLedger::settle_stripe(Transaction& transaction, queries::Counters& counters, const Moment& moment,
+                                  const ChunkRow& chunk, uint64_t place, const StripeChange& change) {
   const ChunkId id = chunk.info.chunk;
   const std::string key = keys::stripe(id, place);
   ASSIGN(std::optional<StripeRow> found, find_row<StripeRow>(transaction, key));
@@ -74,7 +77,8 @@ Status SpaceLedger::settle_stripe(Transaction& transaction, queries::Counters& c
   if (found && found->state != StripeState::live) {
     if (change.bytes == 0) return {};  // only mentioned
     if (change.bytes < 0) return below_zero("a dead stripe", id);
-    return Error{Errc::stale_epoch, fmt::format("the stripe at place {} of chunk {} is already given back", place, raw(id))};
+    return Error{Errc::stale_epoch,
+                 fmt::format("the stripe at place {} of chunk {} is already given back", place, raw(id))};
   }
   if (!found && change.bytes < 0) return below_zero("an unknown stripe", id);
   if (!found && (moment.writer == SessionId{} || chunk.owner != moment.writer)) {
@@ -110,8 +114,8 @@ Status SpaceLedger::settle_maps(Transaction& transaction, ChunkId chunk, const C
   return {};
 }
 
-Status SpaceLedger::settle_chunk(Transaction& transaction, queries::Counters& counters, const Moment& moment, ChunkRow chunk,
-                                 int64_t bytes) {
+Status SpaceLedger::settle_chunk(Transaction& transaction, queries::Counters& counters, const Moment& moment,
+                                 ChunkRow chunk, int64_t bytes) {
   if (bytes == 0) return {};
   const ChunkId id = chunk.info.chunk;
   if (chunk.state >= ChunkState::dead) {
@@ -128,7 +132,8 @@ Status SpaceLedger::settle_chunk(Transaction& transaction, queries::Counters& co
   return {};
 }
 
-void bury_if_dead(Transaction& transaction, queries::Counters& counters, LogIndex index, int64_t wall_ns, ChunkRow& chunk) {
+void bury_if_dead(Transaction& transaction, queries::Counters& counters, LogIndex index, int64_t wall_ns,
+                  ChunkRow& chunk) {
   if (chunk.state != ChunkState::sealed || chunk.info.live_bytes != 0) return;
   chunk.state = ChunkState::dead;
   chunk.died_ns = wall_ns;

@@ -1,10 +1,12 @@
-// What one command does to the live bytes of chunks and stripes: gathered while extents change, written once at its end.
+// What one command does to the live bytes of chunks and stripes: gathered while extents change, written once at its
+// end.
 //
 //   extents added, removed --> per stripe, per chunk, per (chunk, extent map): the difference
-//   settle()               --> rows; a stripe without live bytes dies and is queued for punching, a sealed chunk without any is dead
+//   settle()               --> rows; a stripe without live bytes dies and is queued for punching, a sealed chunk
+//   without any is dead
 //
-// A stripe that loses and gains in the same command is only seen with the sum. The work is proportional to the stripes touched.
-// Not here: which extents change (extent_map.h).
+// A stripe that loses and gains in the same command is only seen with the sum. The work is proportional to the stripes
+// touched. Not here: which extents change (extent_map.h).
 #pragma once
 
 #include <map>
@@ -19,8 +21,8 @@ class SpaceLedger {
  public:
   void add(MapId map, const Extent& extent);
   void remove(MapId map, const Extent& extent);
-  // The extent's stripes are stored although nobody will refer to these bytes (its file is gone): without another owner they are dead
-  // at once.
+  // The extent's stripes are stored although nobody will refer to these bytes (its file is gone): without another owner
+  // they are dead at once.
   void mention(const Extent& extent);
   bool empty() const { return chunks_.empty(); }
 
@@ -46,16 +48,18 @@ class SpaceLedger {
     std::map<MapId, int64_t> maps;
   };
   void change(const Extent& extent, int sign);
-  Status settle_stripe(Transaction& transaction, queries::Counters& counters, const Moment& moment, const ChunkRow& chunk,
-                       uint64_t place, const StripeChange& change);
+  Status settle_stripe(Transaction& transaction, queries::Counters& counters, const Moment& moment,
+                       const ChunkRow& chunk, uint64_t place, const StripeChange& change);
   Status settle_maps(Transaction& transaction, ChunkId chunk, const ChunkChange& change);
-  Status settle_chunk(Transaction& transaction, queries::Counters& counters, const Moment& moment, ChunkRow chunk, int64_t bytes);
+  Status settle_chunk(Transaction& transaction, queries::Counters& counters, const Moment& moment, ChunkRow chunk,
+                      int64_t bytes);
 
   std::map<ChunkId, ChunkChange> chunks_;
   bool contradiction_ = false;  // one place was named with two shapes
 };
 
 // Marks a sealed chunk without live bytes as dead and queues it. Changes the row, but does not write it.
-void bury_if_dead(Transaction& transaction, queries::Counters& counters, LogIndex index, int64_t wall_ns, ChunkRow& chunk);
+void bury_if_dead(Transaction& transaction, queries::Counters& counters, LogIndex index, int64_t wall_ns,
+                  ChunkRow& chunk);
 
 }  // namespace cairn

@@ -1,4 +1,5 @@
-// apply(index, command): the one place where the metadata changes. Deterministic: no clock, no random choice, no I/O but the view.
+// apply(index, command): the one place where the metadata changes. Deterministic: no clock, no random choice, no I/O
+// but the view.
 //
 // ops/ has one file for each operation, read as prose: check, resolve, permit, change. Reads are in queries.h.
 #pragma once
@@ -12,8 +13,9 @@ namespace cairn {
 
 class Transaction;  // transaction.h: the pending changes of a batch over a view
 
-// Applies one command on top of what the transaction already holds. An Error outcome has changed nothing (but may be stored as the
-// outcome of the session's request). A failing read of the store is the Status of the whole: the process must stop.
+// Applies one command on top of what the transaction already holds. An Error outcome has changed nothing (but may be
+// stored as the outcome of the session's request). A failing read of the store is the Status of the whole: the process
+// must stop.
 Result<Outcome> apply(Transaction& transaction, LogIndex index, const Command& command);
 
 // An empty database: root directory, default storage class, incarnation, counters.

@@ -10,9 +10,15 @@
 
 namespace cairn {
 
-StatusReporter::StatusReporter(Clock& clock, const OrderedStore& store, const CommandLog& log, const Committer& committer,
-                               const Cluster& cluster, const Sessions& sessions)
-    : clock_(clock), store_(store), log_(log), committer_(committer), cluster_(cluster), sessions_(sessions), started_(clock.now()) {}
+StatusReporter::StatusReporter(Clock& clock, const OrderedStore& store, const CommandLog& log,
+                               const Committer& committer, const Cluster& cluster, const Sessions& sessions)
+    : clock_(clock),
+      store_(store),
+      log_(log),
+      committer_(committer),
+      cluster_(cluster),
+      sessions_(sessions),
+      started_(clock.now()) {}
 
 Result<Redundancy> StatusReporter::redundancy() const {
   // Read before the scan: what changes meanwhile makes the result old, never wrongly new.
@@ -67,9 +73,10 @@ Result<ClusterStatus> StatusReporter::status(bool with_state_hash) const {
   status.unreadable_chunks = redundancy.unreadable_chunks;
   status.shortened_chunks = redundancy.shortened_chunks;
   // Without any data, what the default class would give it.
-  const auto fallback = std::find_if(status.classes.begin(), status.classes.end(), [](const StorageClass& c) { return c.id == kDefaultClass; });
-  status.survivable_losses = redundancy.unreadable_chunks > 0 ? -1
-                             : redundancy.least               ? *redundancy.least
+  const auto fallback = std::find_if(status.classes.begin(), status.classes.end(),
+                                     [](const StorageClass& c) { return c.id == kDefaultClass; });
+  status.survivable_losses = redundancy.unreadable_chunks > 0   ? -1
+                             : redundancy.least                 ? *redundancy.least
                              : fallback != status.classes.end() ? fallback->policy.m
                                                                 : 0;
   status.servers = cluster_.servers();

@@ -1,8 +1,9 @@
 // What is true now, for administrators and statfs.
 //
-// Sums come from counters that commands keep. Redundancy needs one scan over the chunks' rows (1.1 s for 10^5 chunks, with two cores busy with other work); its
-// result is kept for a second, but never over a change of any server's health: green is shown only where it is true.
-// Any thread; the mutex is not held during the scan, so two scans may run at once, of which one is kept.
+// Sums come from counters that commands keep. Redundancy needs one scan over the chunks' rows (1.1 s for 10^5 chunks,
+// with two cores busy with other work); its result is kept for a second, but never over a change of any server's
+// health: green is shown only where it is true. Any thread; the mutex is not held during the scan, so two scans may run
+// at once, of which one is kept.
 #pragma once
 
 #include "common/meta/admin.h"
@@ -17,8 +18,8 @@ namespace cairn {
 
 class StatusReporter {
  public:
-  StatusReporter(Clock& clock, const OrderedStore& store, const CommandLog& log, const Committer& committer, const Cluster& cluster,
-                 const Sessions& sessions);
+  StatusReporter(Clock& clock, const OrderedStore& store, const CommandLog& log, const Committer& committer,
+                 const Cluster& cluster, const Sessions& sessions);
   // with_state_hash reads every row: for tests and fsck.
   Result<ClusterStatus> status(bool with_state_hash) const;
   // Of data, under the storage class of the root: what all servers hold and have free, less parity and reserves.

@@ -58,7 +58,8 @@ void TreeLease::release(SessionId session) {
 bool TreeLease::acquire(SessionId session) {
   const auto it = mounts_.find(session);
   if (it == mounts_.end() || mounts_.size() > 1) return false;
-  if (!it->second.may_cache || it->second.recall != 0) it->second = Mount{.may_cache = true, .started = true, .generation = next_generation_++};
+  if (!it->second.may_cache || it->second.recall != 0)
+    it->second = Mount{.may_cache = true, .started = true, .generation = next_generation_++};
   return true;
 }
 

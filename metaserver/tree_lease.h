@@ -1,12 +1,13 @@
-// Who may cache the tree: the exclusive lease of inode 0, held by the only mount, taken back before a second one is let in.
+// Who may cache the tree: the exclusive lease of inode 0, held by the only mount, taken back before a second one is let
+// in.
 //
-//   first mount --> sole        second mount opens --> recall to the sole one --> its acknowledgement or its end --> both shared
-//   shared: nobody caches. When one mount is left it asks again (acquire) and is sole.
+//   first mount --> sole        second mount opens --> recall to the sole one --> its acknowledgement or its end -->
+//   both shared shared: nobody caches. When one mount is left it asks again (acquire) and is sole.
 //
-// The invariant: a mount that may cache is the only one that was let in. After a restart of the metaserver we do not know
-// who was sole, so every restored mount counts as one that may cache until it acknowledges a recall or ends.
-// A recall is named by its generation; a later acknowledgement covers an earlier one of the same mount.
-// Pure: the caller serialises. Not here: how events travel (event_queue.h), when sessions end (session_table.h).
+// The invariant: a mount that may cache is the only one that was let in. After a restart of the metaserver we do not
+// know who was sole, so every restored mount counts as one that may cache until it acknowledges a recall or ends. A
+// recall is named by its generation; a later acknowledgement covers an earlier one of the same mount. Pure: the caller
+// serialises. Not here: how events travel (event_queue.h), when sessions end (session_table.h).
 #pragma once
 
 #include <cstdint>
@@ -29,9 +30,9 @@ class TreeLease {
 
   // The mounts that the store knows at the start. With more than one, all are recalled.
   std::vector<Recall> restore(const std::vector<SessionId>& mounts);
-  // A mount has opened its session, or asks again because the answer was lost: it caches nothing then, unless it has been
-  // seen to use the session, and this is a late duplicate. It may be answered once admitted() is true. Returns the recalls
-  // that this needs, each once.
+  // A mount has opened its session, or asks again because the answer was lost: it caches nothing then, unless it has
+  // been seen to use the session, and this is a late duplicate. It may be answered once admitted() is true. Returns the
+  // recalls that this needs, each once.
   std::vector<Recall> open(SessionId mount);
   void seen(SessionId mount);            // it makes calls in its session, so it had its answer
   bool admitted(SessionId mount) const;  // no other mount may cache
@@ -50,9 +51,9 @@ class TreeLease {
  private:
   struct Mount {
     bool may_cache = false;
-    bool started = false;          // it was seen to use the session in this run
-    uint64_t generation = 0;       // of its grant
-    uint64_t recall = 0;           // generation of the recall under way; 0: none
+    bool started = false;     // it was seen to use the session in this run
+    uint64_t generation = 0;  // of its grant
+    uint64_t recall = 0;      // generation of the recall under way; 0: none
   };
   std::vector<Recall> recall_all_but(SessionId but);
   uint64_t next_generation_;

@@ -1,7 +1,7 @@
 // Memory for bulk bytes: aligned buffers with one owner, and counted slices of shared ones.
 //
-// Buffers are not zeroed: whoever reads more than was written reads old memory. Each buffer is for one thread at a time;
-// slices may be copied and dropped on any thread, and what they show is not changed while more than one exists.
+// Buffers are not zeroed: whoever reads more than was written reads old memory. Each buffer is for one thread at a
+// time; slices may be copied and dropped on any thread, and what they show is not changed while more than one exists.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +21,8 @@ struct BufferMemory {
 class Buffer {
  public:
   static constexpr size_t kAlignment = 4096;
-  // From this size on, memory is mapped of its own and goes back to the system with the buffer: a heap that has given out and taken back
-  // many of them keeps several times what is in use.
+  // From this size on, memory is mapped of its own and goes back to the system with the buffer: a heap that has given
+  // out and taken back many of them keeps several times what is in use.
   static constexpr size_t kMappedBytes = 256u << 10;
 
   Buffer() = default;
@@ -53,7 +53,7 @@ class BufferSlice {
   BufferSlice() = default;
   // Requires offset + length <= buffer->size().
   BufferSlice(std::shared_ptr<Buffer> buffer, size_t offset, size_t length);
-  explicit BufferSlice(Buffer buffer);                     // all of it
+  explicit BufferSlice(Buffer buffer);  // all of it
   static BufferSlice copy_of(std::span<const uint8_t> bytes);
 
   size_t size() const { return length_; }

@@ -7,7 +7,8 @@ namespace cairn {
 Buffer BufferSpares::take(size_t size) {
   if (size >= Buffer::kMappedBytes) {
     const Lock lock(mutex_);
-    const auto found = std::find_if(buffers_.rbegin(), buffers_.rend(), [&](const Buffer& buffer) { return buffer.size() == size; });
+    const auto found =
+        std::find_if(buffers_.rbegin(), buffers_.rend(), [&](const Buffer& buffer) { return buffer.size() == size; });
     if (found != buffers_.rend()) {
       Buffer buffer = std::move(*found);
       buffers_.erase(std::next(found).base());

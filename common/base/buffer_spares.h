@@ -1,5 +1,5 @@
-// Big buffers that were let go, kept for the next who needs one of the same size: faulting fresh memory in costs more than copying
-// into it.
+// Big buffers that were let go, kept for the next who needs one of the same size: faulting fresh memory in costs more
+// than copying into it.
 //
 // Any thread; the mutex is a leaf. What is kept is bounded; beyond that, memory goes back to the system at once.
 #pragma once

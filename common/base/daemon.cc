@@ -17,7 +17,8 @@ namespace {
 
 // All of a small file's content, in one write.
 Status write_text(int fd, const std::string& path, const std::string& text) {
-  if (::pwrite(fd, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) return file_error("write", path, errno);
+  if (::pwrite(fd, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()))
+    return file_error("write", path, errno);
   return {};
 }
 
@@ -33,8 +34,9 @@ Result<DirectoryLock> DirectoryLock::take(const std::string& directory, const st
     char pid[32] = {};
     const ssize_t length = ::pread(fd.get(), pid, sizeof pid - 1, 0);
     const std::string holder = length > 1 ? std::string(pid, static_cast<size_t>(length) - 1) : "unknown";
-    return Error{Errc::busy, fmt::format("{} is in use by another {} (process {}): stop that one, or use another --data", directory,
-                                         program, holder)};
+    return Error{Errc::busy,
+                 fmt::format("{} is in use by another {} (process {}): stop that one, or use another --data", directory,
+                             program, holder)};
   }
   if (::ftruncate(fd.get(), 0) != 0) return file_error("truncate", name, errno);
   TRY(write_text(fd.get(), name, fmt::format("{}\n", ::getpid())));

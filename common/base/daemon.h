@@ -1,5 +1,5 @@
-// What the main functions of the servers have in common: one process for a data directory, the file that tells others where it listens,
-// limits, and the signals that end it. Real files and signals: not for code that a simulation runs.
+// What the main functions of the servers have in common: one process for a data directory, the file that tells others
+// where it listens, limits, and the signals that end it. Real files and signals: not for code that a simulation runs.
 #pragma once
 
 #include <signal.h>
@@ -27,7 +27,8 @@ class DirectoryLock {
 // Writes one "HOST:PORT\n" for each address, so that a reader sees all of it or nothing.
 Status write_port_file(const std::string& path, std::span<const Address> addresses);
 
-// Blocks SIGTERM and SIGINT, so that wait_for_end() alone takes them: call it before the first thread begins. Ignores SIGPIPE.
+// Blocks SIGTERM and SIGINT, so that wait_for_end() alone takes them: call it before the first thread begins. Ignores
+// SIGPIPE.
 sigset_t block_end_signals();
 // Waits for one of them and says in the log which.
 void wait_for_end(const sigset_t& ends);

@@ -1,9 +1,9 @@
 // Files, the second of the three edges: real here, simulated in tests/sim (forgets, tears, fails, fills up).
 //
 // A write is durable only after sync_data() of its file; a created, renamed or removed name only after
-// sync_directory() of its directory. Offsets and lengths are in bytes. Calls may block; all may be made from any thread.
-// Errors: no_space (ENOSPC, EDQUOT), not_found, exists, not_empty, not_supported (punch on a filesystem without holes),
-// io (everything else). "what" has the path and errno's text.
+// sync_directory() of its directory. Offsets and lengths are in bytes. Calls may block; all may be made from any
+// thread. Errors: no_space (ENOSPC, EDQUOT), not_found, exists, not_empty, not_supported (punch on a filesystem without
+// holes), io (everything else). "what" has the path and errno's text.
 #pragma once
 
 #include <sys/uio.h>
@@ -28,11 +28,11 @@ class File {
   virtual Status sync_data() = 0;  // fdatasync. After a failure nothing may be assumed: the caller gives the file up.
   virtual Status truncate(uint64_t size) = 0;
   virtual Status preallocate(uint64_t offset, uint64_t length) = 0;  // beyond the end without changing the size; a hint
-  virtual Status punch(uint64_t offset, uint64_t length) = 0;  // gives the space back; reads as zeros afterwards
+  virtual Status punch(uint64_t offset, uint64_t length) = 0;        // gives the space back; reads as zeros afterwards
   virtual Result<uint64_t> size() = 0;
-  virtual Result<uint64_t> allocated() = 0;                      // bytes of disk it occupies
-  virtual Result<uint64_t> next_data(uint64_t offset) = 0;       // SEEK_DATA; not_found if only a hole follows
-  virtual int descriptor() const { return -1; }                  // for sendfile; -1 where there is none
+  virtual Result<uint64_t> allocated() = 0;                 // bytes of disk it occupies
+  virtual Result<uint64_t> next_data(uint64_t offset) = 0;  // SEEK_DATA; not_found if only a hole follows
+  virtual int descriptor() const { return -1; }             // for sendfile; -1 where there is none
 };
 
 struct DiskSpace {
@@ -46,7 +46,7 @@ class Disk {
  public:
   virtual ~Disk() = default;
   virtual Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) = 0;
-  virtual Status remove(const std::string& path) = 0;  // a file, or an empty directory
+  virtual Status remove(const std::string& path) = 0;                         // a file, or an empty directory
   virtual Status rename(const std::string& from, const std::string& to) = 0;  // replaces
   // With its parents; those that it creates are durable when it returns, because a caller could not sync them all.
   virtual Status make_directories(const std::string& path) = 0;

@@ -1,7 +1,7 @@
 // A tiny HTTP/1.1 responder for scrapers and health checks: GET of a few fixed paths, one connection at a time.
 //
-// A request has at most 8 KiB and 2 seconds, then its connection is closed; so the slowest client delays the next one by
-// 2 seconds. Every answer closes its connection. No TLS, no bodies, no state: it is for an administrator's network.
+// A request has at most 8 KiB and 2 seconds, then its connection is closed; so the slowest client delays the next one
+// by 2 seconds. Every answer closes its connection. No TLS, no bodies, no state: it is for an administrator's network.
 #pragma once
 
 #include <functional>

@@ -29,7 +29,7 @@ class Stream {
   virtual Result<size_t> read_some(std::span<uint8_t> into, Instant deadline) = 0;
   // Ends both directions: blocked readers and writers return unavailable. Callable from any thread.
   virtual void shut_down() = 0;
-  virtual std::string peer() const = 0;  // for logs
+  virtual std::string peer() const = 0;          // for logs
   virtual int descriptor() const { return -1; }  // for poll; -1 where there is none
   // Exactly into.size() bytes, or an error.
   virtual Status read_exact(std::span<uint8_t> into, Instant deadline);
@@ -55,7 +55,8 @@ class Network {
 // The body of send_file where a descriptor is missing: reads pieces of the file and writes them.
 Status send_file_by_copy(Stream& stream, File& file, uint64_t offset, uint64_t length, Instant deadline);
 
-// TCP. The first call makes the process ignore SIGPIPE (unless it handles it), because sendfile cannot be told not to raise it.
+// TCP. The first call makes the process ignore SIGPIPE (unless it handles it), because sendfile cannot be told not to
+// raise it.
 Network& real_network();
 
 }  // namespace cairn

@@ -14,26 +14,26 @@ namespace cairn {
 // One code for each different reaction of a caller, and no more.
 enum class Errc : uint8_t {
   // Known: the answer is no. Each of these is one errno of the mount.
-  not_found = 1,      // ENOENT
-  exists,             // EEXIST
-  not_empty,          // ENOTEMPTY
-  not_directory,      // ENOTDIR
-  is_directory,       // EISDIR
-  no_space,           // ENOSPC
-  no_attribute,       // ENODATA
-  too_big,            // E2BIG, EFBIG, ERANGE: a value beyond a limit that "what" names
-  name_too_long,      // ENAMETOOLONG
-  too_many_links,     // EMLINK
-  not_permitted,      // EPERM
-  access_denied,      // EACCES
-  invalid,            // EINVAL: a malformed argument, message or record from outside
-  cross_device,       // EXDEV
-  not_supported,      // ENOTSUP
-  stale_handle,       // ESTALE: the inode is gone
+  not_found = 1,   // ENOENT
+  exists,          // EEXIST
+  not_empty,       // ENOTEMPTY
+  not_directory,   // ENOTDIR
+  is_directory,    // EISDIR
+  no_space,        // ENOSPC
+  no_attribute,    // ENODATA
+  too_big,         // E2BIG, EFBIG, ERANGE: a value beyond a limit that "what" names
+  name_too_long,   // ENAMETOOLONG
+  too_many_links,  // EMLINK
+  not_permitted,   // EPERM
+  access_denied,   // EACCES
+  invalid,         // EINVAL: a malformed argument, message or record from outside
+  cross_device,    // EXDEV
+  not_supported,   // ENOTSUP
+  stale_handle,    // ESTALE: the inode is gone
   // Known: something changed. Refresh the map, the lease or the session, and ask again.
   stale_epoch,
-  stale_boot,         // the chunkserver has restarted since the append
-  no_session,         // the session has expired; what it had dirty is lost
+  stale_boot,  // the chunkserver has restarted since the append
+  no_session,  // the session has expired; what it had dirty is lost
   busy,
   // Unknown: it may have happened.
   unavailable,
@@ -41,7 +41,7 @@ enum class Errc : uint8_t {
   // This copy is bad; the stripe may still be whole.
   corrupt,
   io,
-  interrupted,        // EINTR
+  interrupted,  // EINTR
 };
 const char* name_of(Errc code);  // "not_found", for logs and --json
 
@@ -96,16 +96,16 @@ class [[nodiscard]] Status {
 
 // TRY(expr): on failure returns its error from the calling function. The two macros of the project: early
 // return cannot be a function.
-#define TRY(expr)                                         \
-  do {                                                    \
-    if (auto try_status = (expr); !try_status.ok()) {     \
-      return ::cairn::Error(try_status.error());          \
-    }                                                     \
+#define TRY(expr)                                     \
+  do {                                                \
+    if (auto try_status = (expr); !try_status.ok()) { \
+      return ::cairn::Error(try_status.error());      \
+    }                                                 \
   } while (false)
 
 // ASSIGN(auto x, expr): declares or assigns x from a Result, or returns its error.
 #define ASSIGN(lhs, expr) ASSIGN_(lhs, expr, CAIRN_CONCAT(assign_result_, __LINE__))
-#define ASSIGN_(lhs, expr, name)                          \
-  auto name = (expr);                                     \
-  if (!name.ok()) return ::cairn::Error(name.error());    \
+#define ASSIGN_(lhs, expr, name)                       \
+  auto name = (expr);                                  \
+  if (!name.ok()) return ::cairn::Error(name.error()); \
   lhs = std::move(name).value()

@@ -1,7 +1,7 @@
 // One TCP connection as a Stream, and waiting for sockets. For real_network.cc and tests; others use network.h.
 //
-// The socket blocks. A call without a deadline (Instant::never()), or a read whose deadline is more than a second away, is
-// one plain system call; others first try without waiting and poll only when they would block.
+// The socket blocks. A call without a deadline (Instant::never()), or a read whose deadline is more than a second away,
+// is one plain system call; others first try without waiting and poll only when they would block.
 #pragma once
 
 #include <poll.h>

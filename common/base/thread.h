@@ -39,7 +39,8 @@ extern thread_local Scheduler* current_scheduler;  // null in a real process
 class Mutex {
  public:
   void lock() {
-    if (current_scheduler == nullptr) [[likely]] return mutex_.lock();
+    if (current_scheduler == nullptr) [[likely]]
+      return mutex_.lock();
     lock_in_simulation();
   }
   bool try_lock() { return mutex_.try_lock(); }

@@ -24,17 +24,15 @@ enum class Incarnation : uint64_t {};  // random, new with every created or rest
 enum class BootId : uint64_t {};       // random, new with every start of a chunkserver
 
 inline constexpr InodeId kRootInode{1};
-inline constexpr uint32_t kBlockBytes = 4096;         // the unit of checksums, cells and places
-inline constexpr uint32_t kMaxCellBytes = 1u << 20;   // 1 MiB
+inline constexpr uint32_t kBlockBytes = 4096;        // the unit of checksums, cells and places
+inline constexpr uint32_t kMaxCellBytes = 1u << 20;  // 1 MiB
 inline constexpr uint32_t kMaxDataShards = 32;
 inline constexpr uint32_t kMaxParityShards = 8;
 inline constexpr uint64_t kChunkDataBytes = 64u << 20;  // data of one chunk, at most
 
 template <typename Id>
-  requires std::is_enum_v<Id>
-constexpr auto raw(Id id) {
-  return static_cast<std::underlying_type_t<Id>>(id);
-}
+requires std::is_enum_v<Id>
+constexpr auto raw(Id id) { return static_cast<std::underlying_type_t<Id>>(id); }
 
 // Where a server listens. host is a name or a numeric address.
 struct Address {

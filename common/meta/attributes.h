@@ -17,13 +17,13 @@ struct Time {
 
 struct Attributes {
   InodeId inode{};
-  uint64_t version = 0;   // ascending with each change of the inode, its data included
-  uint32_t mode = 0;      // type and permissions, as st_mode
+  uint64_t version = 0;  // ascending with each change of the inode, its data included
+  uint32_t mode = 0;     // type and permissions, as st_mode
   uint32_t links = 0;
   uint32_t uid = 0;
   uint32_t gid = 0;
-  uint64_t size = 0;      // bytes; of a directory: its number of entries
-  uint64_t stored = 0;    // bytes that extents or inline data hold, for st_blocks
+  uint64_t size = 0;    // bytes; of a directory: its number of entries
+  uint64_t stored = 0;  // bytes that extents or inline data hold, for st_blocks
   uint64_t rdev = 0;
   Time atime, mtime, ctime;
   ClassId storage_class{};

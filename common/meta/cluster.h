@@ -12,15 +12,15 @@ namespace cairn {
 struct ChunkInfo {
   ChunkId chunk{};
   ClassId storage_class{};
-  Code code;                       // shortened where too few failure domains could take shards
-  std::vector<ServerId> servers;   // of shard 0, 1, ...; data first; code.shards() of them
+  Code code;                      // shortened where too few failure domains could take shards
+  std::vector<ServerId> servers;  // of shard 0, 1, ...; data first; code.shards() of them
   bool sealed = false;
-  uint64_t committed = 0;          // place behind the last committed stripe
-  Epoch writer_epoch{};            // in each of the owner's appends and commits
+  uint64_t committed = 0;  // place behind the last committed stripe
+  Epoch writer_epoch{};    // in each of the owner's appends and commits
   Incarnation incarnation{};
   uint64_t live_bytes = 0;
-  uint32_t cell_bytes = 0;         // of the storage class, for streams
-  uint64_t shard_limit = 0;        // no stripe starts at or behind this place
+  uint32_t cell_bytes = 0;   // of the storage class, for streams
+  uint64_t shard_limit = 0;  // no stripe starts at or behind this place
   bool operator==(const ChunkInfo&) const = default;
 };
 
@@ -50,7 +50,7 @@ struct ServerInfo {
 struct StorageClass {
   ClassId id{};
   std::string name;
-  Code policy;                 // ec(k,m) with k = d
+  Code policy;  // ec(k,m) with k = d
   uint32_t cell_bytes = 0;
   std::string failure_domain;  // "site", "rack", "host" or "disk"
   bool operator==(const StorageClass&) const = default;

@@ -21,8 +21,8 @@ struct PolicyText {
   std::optional<uint32_t> cell_bytes;
   std::optional<std::string> failure_domain;
 };
-Result<PolicyText> parse_policy(std::string_view text);          // invalid, with what is wrong
-Result<uint32_t> parse_cell_bytes(std::string_view text);        // "64K", "1M", "4096"
+Result<PolicyText> parse_policy(std::string_view text);    // invalid, with what is wrong
+Result<uint32_t> parse_cell_bytes(std::string_view text);  // "64K", "1M", "4096"
 // The shortest text that parse_policy makes this class from, when what is left out is taken from `defaults`.
 std::string policy_text(const StorageClass& storage_class, const StorageClass& defaults);
 // The full text: the name of classes that a policy xattr creates.

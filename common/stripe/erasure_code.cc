@@ -56,7 +56,8 @@ void multiply(const Matrix& matrix, const uint8_t* const* inputs, uint8_t* const
   std::copy_n(outputs, matrix.rows, out.begin());
   for (size_t done = 0; done < bytes;) {
     const size_t slice = std::min(kSlice, bytes - done);
-    ec_encode_data(static_cast<int>(slice), static_cast<int>(columns), static_cast<int>(matrix.rows), tables, in.data(), out.data());
+    ec_encode_data(static_cast<int>(slice), static_cast<int>(columns), static_cast<int>(matrix.rows), tables, in.data(),
+                   out.data());
     for (uint32_t c = 0; c < columns; ++c) in[c] += slice;
     for (uint32_t r = 0; r < matrix.rows; ++r) out[r] += slice;
     done += slice;
@@ -91,7 +92,8 @@ struct ErasureCode::Tables {
 
   std::shared_ptr<const Matrix> find(const Pattern& pattern) {
     Lock lock(mutex);
-    const auto found = std::find_if(decode.begin(), decode.end(), [&](const Remembered& r) { return r.pattern == pattern; });
+    const auto found =
+        std::find_if(decode.begin(), decode.end(), [&](const Remembered& r) { return r.pattern == pattern; });
     if (found == decode.end()) return nullptr;
     decode.splice(decode.begin(), decode, found);
     return found->matrix;
@@ -108,7 +110,8 @@ struct ErasureCode::Tables {
     const size_t d = code.d;
     std::vector<uint8_t> chosen, inverse(d * d), rows;
     for (uint32_t shard = 0; shard < code.shards(); ++shard) {
-      if ((pattern.sources >> shard & 1) != 0) chosen.insert(chosen.end(), &generator[shard * d], &generator[shard * d] + d);
+      if ((pattern.sources >> shard & 1) != 0)
+        chosen.insert(chosen.end(), &generator[shard * d], &generator[shard * d] + d);
     }
     if (gf_invert_matrix(chosen.data(), inverse.data(), static_cast<int>(d)) != 0) {
       return Error{Errc::io, "erasure code: the matrix of the chosen shards has no inverse"};
@@ -121,7 +124,8 @@ struct ErasureCode::Tables {
         rows.push_back(sum);
       }
     }
-    auto matrix = std::make_shared<const Matrix>(expand(std::move(rows), static_cast<uint32_t>(std::popcount(pattern.wanted)), code.d));
+    auto matrix = std::make_shared<const Matrix>(
+        expand(std::move(rows), static_cast<uint32_t>(std::popcount(pattern.wanted)), code.d));
     remember(pattern, matrix);
     return matrix;
   }
@@ -143,7 +147,8 @@ ErasureCode::ErasureCode(Code code) : code_(code), tables_(std::make_unique<Tabl
   gf_gen_cauchy1_matrix(tables_->generator.data(), static_cast<int>(code.shards()), code.d);
   const size_t identity = size_t{code.d} * code.d;
   if (code.m > 0) {
-    tables_->encode = expand({tables_->generator.begin() + static_cast<ptrdiff_t>(identity), tables_->generator.end()}, code.m, code.d);
+    tables_->encode = expand({tables_->generator.begin() + static_cast<ptrdiff_t>(identity), tables_->generator.end()},
+                             code.m, code.d);
   }
 }
 
@@ -168,7 +173,8 @@ Status ErasureCode::reconstruct(std::span<const uint8_t* const> known, uint32_t 
     pattern.sources |= uint64_t{1} << shard;
   }
   if (sources < code_.d) {
-    return {Errc::unavailable, "erasure code: " + std::to_string(sources) + " shards are known, " + std::to_string(code_.d) + " needed"};
+    return {Errc::unavailable,
+            "erasure code: " + std::to_string(sources) + " shards are known, " + std::to_string(code_.d) + " needed"};
   }
   std::array<uint8_t*, kMaxShards> outputs{};
   for (const Wanted& want : wanted) {

@@ -1,7 +1,7 @@
 // Systematic Reed-Solomon over GF(2^8) with Cauchy matrices, from ISA-L (Vandermonde is unsafe for m > 3).
 //
-// Thread-safe; encode and inverted decode tables are cached (bounded). Buffers need no alignment; 64-byte aligned ones are faster.
-// Source: ISA-L erasure_code.h: gf_gen_cauchy1_matrix, ec_init_tables, ec_encode_data.
+// Thread-safe; encode and inverted decode tables are cached (bounded). Buffers need no alignment; 64-byte aligned ones
+// are faster. Source: ISA-L erasure_code.h: gf_gen_cauchy1_matrix, ec_init_tables, ec_encode_data.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,8 @@ class ErasureCode {
     uint32_t shard;
     uint8_t* out;
   };
-  Status reconstruct(std::span<const uint8_t* const> known, uint32_t zeros, std::span<const Wanted> wanted, size_t bytes) const;
+  Status reconstruct(std::span<const uint8_t* const> known, uint32_t zeros, std::span<const Wanted> wanted,
+                     size_t bytes) const;
 
   Code code() const { return code_; }
   explicit ErasureCode(Code code);  // use of()

@@ -65,7 +65,8 @@ bool valid(const Extent& extent) {
   if (extent.length == 0 || extent.length > INT64_MAX || extent.offset > INT64_MAX - extent.length) return false;
   if (extent.position >= stripe_bytes) return false;
   if (extent.place % kBlockBytes != 0 || extent.place >= kMaxShardBytes) return false;
-  // position + length < 2^63 + 2^25, so it cannot overflow; nor can stripes * stride below, as stripes is checked first.
+  // position + length < 2^63 + 2^25, so it cannot overflow; nor can stripes * stride below, as stripes is checked
+  // first.
   const uint64_t stripes = (extent.position + extent.length - 1) / stripe_bytes + 1;
   if (stripes > (kMaxShardBytes - extent.place) / extent.shape.stride()) return false;
   if (stripes > 1) return extent.shape.present == extent.shape.all_present();

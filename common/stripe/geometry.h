@@ -16,7 +16,7 @@
 
 namespace cairn {
 
-inline constexpr uint32_t kMaxHeaderBytes = 65536;      // of a record; today's largest has 20480 (512 owners, 1 MiB cells)
+inline constexpr uint32_t kMaxHeaderBytes = 65536;  // of a record; today's largest has 20480 (512 owners, 1 MiB cells)
 inline constexpr uint64_t kMaxShardBytes = 1ull << 30;  // bounds every place; a shard is filled to about 64 MiB / d
 
 struct StripeShape {
@@ -33,8 +33,8 @@ struct StripeShape {
 
 // A range of a file, and the run that holds it.
 struct Extent {
-  uint64_t offset = 0;    // in the file
-  uint64_t length = 0;    // > 0
+  uint64_t offset = 0;  // in the file
+  uint64_t length = 0;  // > 0
   ChunkId chunk{};
   uint64_t place = 0;     // of the run's first stripe
   uint64_t position = 0;  // of the first byte in the run; < shape.data_bytes()
@@ -45,9 +45,9 @@ struct Extent {
   // The part of this extent that holds [from, to) of the file, with place and position moved to its first stripe.
   // Requires offset <= from < to <= end().
   Extent part(uint64_t from, uint64_t to) const;
-  // Whether next continues this one in the file and in the run, so that both are one extent: its first byte follows this
-  // one's last in the same stripe or, where that stripe is full, begins the next. Joined runs consist of stripes with
-  // every cell present; within one stripe any shape joins.
+  // Whether next continues this one in the file and in the run, so that both are one extent: its first byte follows
+  // this one's last in the same stripe or, where that stripe is full, begins the next. Joined runs consist of stripes
+  // with every cell present; within one stripe any shape joins.
   bool joins(const Extent& next) const;
 };
 

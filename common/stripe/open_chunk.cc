@@ -12,8 +12,8 @@ namespace cairn {
 
 namespace {
 
-constexpr size_t kWindow = 4;             // stripes under way: one is encoded while others travel
-constexpr uint32_t kTagsOfStripe = 64;    // more than any number of shards
+constexpr size_t kWindow = 4;              // stripes under way: one is encoded while others travel
+constexpr uint32_t kTagsOfStripe = 64;     // more than any number of shards
 constexpr Duration kMoreFailures = 100ms;  // after a first failure, to learn who else has failed
 
 }  // namespace
@@ -41,7 +41,8 @@ struct OpenChunk::State {
 
 namespace {
 
-// One call of OpenChunk::append: a window of stripes, each in a slot with its encoder until all its shards have answered.
+// One call of OpenChunk::append: a window of stripes, each in a slot with its encoder until all its shards have
+// answered.
 class AppendRun {
  public:
   struct Slot {
@@ -69,13 +70,15 @@ class AppendRun {
     return {};
   }
 
-  void send(Slot& slot, size_t slot_index, std::span<const StripeEncoder::Record> records, const std::vector<ShardRef>& shards) {
+  void send(Slot& slot, size_t slot_index, std::span<const StripeEncoder::Record> records,
+            const std::vector<ShardRef>& shards) {
     for (const auto& record : records) {
       const uint64_t bit = uint64_t{1} << record.shard;
       slot.waiting |= bit;
       slot.record_bytes[record.shard] = record.bytes;
       const AppendCall call{shards[record.shard], slot.place, info_.writer_epoch, (slot.synced & bit) != 0};
-      calls_.append(static_cast<uint32_t>(slot_index) * kTagsOfStripe + record.shard, call, record.pieces, slot.deadline);
+      calls_.append(static_cast<uint32_t>(slot_index) * kTagsOfStripe + record.shard, call, record.pieces,
+                    slot.deadline);
     }
   }
   size_t index_of(const Slot& slot) const { return static_cast<size_t>(&slot - slots_.data()); }
@@ -100,7 +103,8 @@ class AppendRun {
     Lock lock(mutex_);
     if (!done.has_value()) {
       for (uint32_t shard = 0; shard < info_.servers.size(); ++shard) {
-        if ((oldest.waiting >> shard & 1) != 0) core_.on_failed(shard, {Errc::timed_out, "no answer to an append in time"});
+        if ((oldest.waiting >> shard & 1) != 0)
+          core_.on_failed(shard, {Errc::timed_out, "no answer to an append in time"});
       }
       return core_.why();
     }
@@ -149,7 +153,9 @@ Result<std::vector<StripeShape>> shapes_of(std::span<const StripeData> stripes, 
   return shapes;
 }
 
-bool stores(const StripeShape& shape, uint32_t shard) { return shard >= shape.code.d || (shape.present >> shard & 1) != 0; }
+bool stores(const StripeShape& shape, uint32_t shard) {
+  return shard >= shape.code.d || (shape.present >> shard & 1) != 0;
+}
 
 // For each stripe, the shards that hold nothing of the later ones: where a sync covers all of this call's.
 std::vector<uint64_t> last_records(std::span<const StripeShape> shapes) {
@@ -171,9 +177,10 @@ std::vector<uint64_t> last_records(std::span<const StripeShape> shapes) {
 OpenChunk::OpenChunk(ChunkInfo info, ShardTransport& transport, Clock& clock, Duration io_timeout)
     : state_(std::make_unique<State>(std::move(info), transport, clock, io_timeout)) {
   const ChunkInfo& chunk = state_->info;
-  if (chunk.code.d < 1 || chunk.code.d > kMaxDataShards || chunk.code.m > kMaxParityShards || chunk.servers.size() != chunk.code.shards()) {
-    state_->core.break_down(fmt::format("chunk {}: {} servers do not fit the code ({},{})", raw(chunk.chunk), chunk.servers.size(),
-                                        chunk.code.d, chunk.code.m));
+  if (chunk.code.d < 1 || chunk.code.d > kMaxDataShards || chunk.code.m > kMaxParityShards ||
+      chunk.servers.size() != chunk.code.shards()) {
+    state_->core.break_down(fmt::format("chunk {}: {} servers do not fit the code ({},{})", raw(chunk.chunk),
+                                        chunk.servers.size(), chunk.code.d, chunk.code.m));
   }
 }
 
@@ -198,7 +205,8 @@ size_t OpenChunk::fitting(std::span<const StripeData> stripes) const {
   size_t count = 0;
   for (; count < stripes.size() && place < state_->core.shard_limit(); ++count) {
     const StripeData& stripe = stripes[count];
-    place += uint64_t{header_bytes_for(static_cast<uint32_t>(stripe.owners.size()), stripe.cell_bytes)} + stripe.cell_bytes;
+    place +=
+        uint64_t{header_bytes_for(static_cast<uint32_t>(stripe.owners.size()), stripe.cell_bytes)} + stripe.cell_bytes;
   }
   return count;
 }
@@ -225,7 +233,8 @@ Result<std::vector<PlacedStripe>> OpenChunk::append_stripes(std::span<const Stri
   }
   ASSIGN(const std::vector<StripeShape> shapes, shapes_of(stripes, state.info.code));
   if (fitting(stripes) < stripes.size()) {
-    return Error{Errc::invalid, fmt::format("chunk {}: {} stripes do not fit before place {}", raw(state.info.chunk), stripes.size(), state.info.shard_limit)};
+    return Error{Errc::invalid, fmt::format("chunk {}: {} stripes do not fit before place {}", raw(state.info.chunk),
+                                            stripes.size(), state.info.shard_limit)};
   }
   std::vector<ShardRef> shards;
   for (uint32_t shard = 0; shard < state.info.servers.size(); ++shard) shards.push_back(state.shard_ref(shard));
@@ -246,7 +255,8 @@ Result<std::vector<PlacedStripe>> OpenChunk::append_stripes(std::span<const Stri
     slot->place_behind = slot->place + shapes[i].stride();
     slot->synced = sync_too ? last[i] : 0;
     const size_t index = run.index_of(*slot);
-    const StripeEncoder::Identity identity{state.info.incarnation, state.info.chunk, slot->place, state.info.writer_epoch};
+    const StripeEncoder::Identity identity{state.info.incarnation, state.info.chunk, slot->place,
+                                           state.info.writer_epoch};
     const auto records = state.encoders[index]->encode(identity, shapes[i], stripes[i]);
     slot->deadline = state.clock.now() + state.io_timeout;
     run.send(*slot, index, records, shards);
@@ -284,8 +294,10 @@ Status OpenChunk::sync(uint64_t end) {
     answered.at(done->tag) = true;
     const auto& ask = asks[done->tag];
     Lock lock(state.mutex);
-    if (!done->status.ok()) state.core.on_failed(ask.shard, done->status.error());
-    else (void)state.core.on_synced(ask, done->boot, done->end);  // its error is kept in why()
+    if (!done->status.ok())
+      state.core.on_failed(ask.shard, done->status.error());
+    else
+      (void)state.core.on_synced(ask, done->boot, done->end);  // its error is kept in why()
   }
   Lock lock(state.mutex);
   for (size_t i = 0; i < asks.size(); ++i) {

@@ -30,13 +30,15 @@ uint32_t OpenChunkState::next_first_cell(uint32_t cells) {
   return first;
 }
 
-Status OpenChunkState::on_appended(uint32_t index, uint64_t place, uint64_t record_end, bool synced, BootId boot, uint64_t end) {
+Status OpenChunkState::on_appended(uint32_t index, uint64_t place, uint64_t record_end, bool synced, BootId boot,
+                                   uint64_t end) {
   Shard& shard = shards_.at(index);
   if (shard.boot.has_value() && *shard.boot != boot) {
     return broken_by(index, {Errc::stale_boot, "it has restarted since an earlier append"});
   }
   if (end != record_end) {
-    return broken_by(index, {Errc::io, fmt::format("its shard ends at {} after an append that ends at {}", end, record_end)});
+    return broken_by(index,
+                     {Errc::io, fmt::format("its shard ends at {} after an append that ends at {}", end, record_end)});
   }
   if (!shard.unsynced.empty() && shard.unsynced.back().end > place) {
     return broken_by(index, {Errc::io, "it answered appends out of order"});

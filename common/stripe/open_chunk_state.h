@@ -1,5 +1,5 @@
-// What is known of one open chunk: which places are given, what each shard has acknowledged and made durable, whose turn it is
-// to commit, and whether and why the chunk is broken. Decides; sends nothing and waits for nothing.
+// What is known of one open chunk: which places are given, what each shard has acknowledged and made durable, whose
+// turn it is to commit, and whether and why the chunk is broken. Decides; sends nothing and waits for nothing.
 //
 //   give_place -> on_appended (each shard) -> on_stripe_appended -> syncs_for / on_synced -> may_commit / on_committed
 //                      | a failure, another boot, an unexpected end: broken for good
@@ -28,8 +28,9 @@ class OpenChunkState {
   uint64_t give_place(uint64_t stride);
   uint32_t next_first_cell(uint32_t cells);
 
-  // The server of a shard has answered an append of [place, record_end): it is now `end` long, and if synced, durable so far.
-  // An error (and the chunk is broken) if the server restarted since the first append or the end is not the record's.
+  // The server of a shard has answered an append of [place, record_end): it is now `end` long, and if synced, durable
+  // so far. An error (and the chunk is broken) if the server restarted since the first append or the end is not the
+  // record's.
   Status on_appended(uint32_t shard, uint64_t place, uint64_t record_end, bool synced, BootId boot, uint64_t end);
   // All shards of the stripe that ends there have answered. In order of place.
   void on_stripe_appended(uint64_t place_behind);

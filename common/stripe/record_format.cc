@@ -16,10 +16,10 @@ namespace {
 // docs/on_disk_format.md has this table in words.
 constexpr std::array<uint8_t, 8> kMagic = {'C', 'A', 'I', 'R', 'N', 'R', 'E', 'C'};
 constexpr uint16_t kVersion = 1;
-constexpr size_t kVersionAt = 8, kFixedBytesAt = 10, kHeaderBytesAt = 12, kIncarnationAt = 16, kChunkAt = 24, kPlaceAt = 32,
-                 kWriterEpochAt = 40, kCellBytesAt = 48, kDataBytesAt = 52, kPresentAt = 56, kDataShardsAt = 60,
-                 kParityShardsAt = 61, kShardAt = 62, kCodecAt = 63, kKeyIdAt = 64, kTagTypeAt = 68, kTagBytesAt = 69,
-                 kOwnersAt = 70, kTagsAt = 72, kReservedAt = 76;
+constexpr size_t kVersionAt = 8, kFixedBytesAt = 10, kHeaderBytesAt = 12, kIncarnationAt = 16, kChunkAt = 24,
+                 kPlaceAt = 32, kWriterEpochAt = 40, kCellBytesAt = 48, kDataBytesAt = 52, kPresentAt = 56,
+                 kDataShardsAt = 60, kParityShardsAt = 61, kShardAt = 62, kCodecAt = 63, kKeyIdAt = 64, kTagTypeAt = 68,
+                 kTagBytesAt = 69, kOwnersAt = 70, kTagsAt = 72, kReservedAt = 76;
 constexpr size_t kFixedBytes = 80;
 constexpr size_t kOwnerBytes = 32;
 constexpr size_t kTagBytes = 4;
@@ -39,7 +39,9 @@ T get(std::span<const uint8_t> bytes, size_t at) {
 
 uint32_t blocks_of(uint32_t bytes) { return (bytes + kBlockBytes - 1) / kBlockBytes; }
 
-size_t used_bytes(size_t owners, size_t tags) { return kFixedBytes + owners * kOwnerBytes + tags * kTagBytes + kChecksumBytes; }
+size_t used_bytes(size_t owners, size_t tags) {
+  return kFixedBytes + owners * kOwnerBytes + tags * kTagBytes + kChecksumBytes;
+}
 
 Error damaged(std::string_view what) { return {Errc::corrupt, fmt::format("record header: {}", what)}; }
 
@@ -126,17 +128,20 @@ Result<RecordHeader> decode_header(std::span<const uint8_t> bytes) {
   }
   if (bytes.size() < kFixedBytes) return damaged("cut short");
   const auto header_bytes = get<uint32_t>(bytes, kHeaderBytesAt);
-  if (header_bytes == 0 || header_bytes > kMaxHeaderBytes || header_bytes % kBlockBytes != 0) return damaged("impossible length");
+  if (header_bytes == 0 || header_bytes > kMaxHeaderBytes || header_bytes % kBlockBytes != 0)
+    return damaged("impossible length");
   if (bytes.size() < header_bytes) return damaged("cut short");
   bytes = bytes.first(header_bytes);
   const size_t checksum_at = header_bytes - kChecksumBytes;
-  if (get<uint32_t>(bytes, checksum_at) != crc32c(bytes.first(checksum_at))) return damaged("its checksum does not match");
+  if (get<uint32_t>(bytes, checksum_at) != crc32c(bytes.first(checksum_at)))
+    return damaged("its checksum does not match");
 
   // What follows was written by someone who knows the checksum; a later version, perhaps.
   if (get<uint16_t>(bytes, kVersionAt) != kVersion || get<uint16_t>(bytes, kFixedBytesAt) != kFixedBytes) {
     return damaged(fmt::format("version {} is unknown to this program", get<uint16_t>(bytes, kVersionAt)));
   }
-  if (get<uint8_t>(bytes, kTagTypeAt) != static_cast<uint8_t>(TagType::crc32c) || get<uint8_t>(bytes, kTagBytesAt) != kTagBytes) {
+  if (get<uint8_t>(bytes, kTagTypeAt) != static_cast<uint8_t>(TagType::crc32c) ||
+      get<uint8_t>(bytes, kTagBytesAt) != kTagBytes) {
     return damaged("its type of tags is unknown to this program");
   }
   RecordHeader header;
@@ -154,8 +159,10 @@ Result<RecordHeader> decode_header(std::span<const uint8_t> bytes) {
   header.key_id = get<uint32_t>(bytes, kKeyIdAt);
   const size_t owners = get<uint16_t>(bytes, kOwnersAt);
   const size_t tags = get<uint32_t>(bytes, kTagsAt);
-  if (!valid(header.shape) || header.shard >= header.shape.code.shards() || !holds_cell(header)) return damaged("impossible shape");
-  if (header.data_bytes == 0 || header.data_bytes > header.shape.cell_bytes) return damaged("impossible length of its data");
+  if (!valid(header.shape) || header.shard >= header.shape.code.shards() || !holds_cell(header))
+    return damaged("impossible shape");
+  if (header.data_bytes == 0 || header.data_bytes > header.shape.cell_bytes)
+    return damaged("impossible length of its data");
   if (owners > kMaxOwners || tags != blocks_of(header.data_bytes) || used_bytes(owners, tags) > header_bytes) {
     return damaged("impossible number of owners or tags");
   }
@@ -212,8 +219,9 @@ void append_tags(RecordHeader& header, std::span<const uint8_t> data) {
 
 Status verify_identity(const ExpectedRecord& expected, const RecordHeader& header) {
   const auto wrong = [&](std::string_view what) {
-    return Status(Errc::corrupt, fmt::format("another record lies here: its {} is wrong (it is shard {} of chunk {} at place {})", what,
-                                             header.shard, raw(header.chunk), header.place));
+    return Status(Errc::corrupt,
+                  fmt::format("another record lies here: its {} is wrong (it is shard {} of chunk {} at place {})",
+                              what, header.shard, raw(header.chunk), header.place));
   };
   if (header.incarnation != expected.incarnation) return wrong("incarnation");
   if (header.chunk != expected.chunk) return wrong("chunk");

@@ -1,4 +1,5 @@
-// What the stripe code needs of the chunkservers: several calls under way at once, gathered by the thread that made them.
+// What the stripe code needs of the chunkservers: several calls under way at once, gathered by the thread that made
+// them.
 //
 // common/rpc/chunk_client.h does it over the network; tests do it in memory.
 #pragma once
@@ -54,12 +55,13 @@ class ShardCalls {
     uint64_t end = 0;  // append, sync: of the shard
   };
   virtual ~ShardCalls() = default;
-  // Calls to one server are answered in the order they were started. Buffers stay valid until the completion, cancel or destruction.
-  // Starting may block while the peer's socket buffer is full; a failure to send is a completion.
+  // Calls to one server are answered in the order they were started. Buffers stay valid until the completion, cancel or
+  // destruction. Starting may block while the peer's socket buffer is full; a failure to send is a completion.
   virtual void append(Tag tag, const AppendCall& call, std::span<const iovec> record, Instant deadline) = 0;
   virtual void sync(Tag tag, const SyncCall& call, Instant deadline) = 0;
-  // Fills header_into (header_bytes, may be empty) and cell_into (cell_bytes, may be empty). Two buffers, so that a cell can be
-  // read straight to where its caller wants it. What lies behind the end of the shard or in a hole reads as zeros.
+  // Fills header_into (header_bytes, may be empty) and cell_into (cell_bytes, may be empty). Two buffers, so that a
+  // cell can be read straight to where its caller wants it. What lies behind the end of the shard or in a hole reads as
+  // zeros.
   virtual void read(Tag tag, const ReadCall& call, std::span<uint8_t> header_into, std::span<uint8_t> cell_into,
                     Instant deadline) = 0;
   virtual void cancel(Tag tag) = 0;  // no completion comes; the buffers are not touched afterwards

@@ -27,18 +27,24 @@ void ensure(Buffer& buffer, size_t size) {
   if (buffer.size() < size) buffer = Buffer(size);
 }
 
-iovec piece_of(const uint8_t* data, size_t bytes) { return {const_cast<uint8_t*>(data), bytes}; }  // sent, never written
+iovec piece_of(const uint8_t* data, size_t bytes) {
+  return {const_cast<uint8_t*>(data), bytes};
+}  // sent, never written
 
 }  // namespace
 
 Result<StripeShape> shape_of(const StripeData& stripe, Code code) {
   StripeShape shape{code, stripe.cell_bytes, kBlockBytes, 1};
-  if (!valid(shape)) return Error{Errc::invalid, fmt::format("a stripe of code ({},{}) with cells of {} bytes is not possible", code.d, code.m, stripe.cell_bytes)};
+  if (!valid(shape))
+    return Error{Errc::invalid, fmt::format("a stripe of code ({},{}) with cells of {} bytes is not possible", code.d,
+                                            code.m, stripe.cell_bytes)};
   const uint64_t bytes = total_bytes(stripe.pieces);
   if (stripe.first_cell >= code.d || bytes == 0 || bytes > uint64_t{code.d - stripe.first_cell} * stripe.cell_bytes) {
-    return Error{Errc::invalid, fmt::format("{} bytes do not fit a stripe of {} cells of {} bytes from cell {}", bytes, code.d, stripe.cell_bytes, stripe.first_cell)};
+    return Error{Errc::invalid, fmt::format("{} bytes do not fit a stripe of {} cells of {} bytes from cell {}", bytes,
+                                            code.d, stripe.cell_bytes, stripe.first_cell)};
   }
-  if (stripe.owners.size() > kMaxOwners) return Error{Errc::invalid, fmt::format("a stripe cannot have {} owners", stripe.owners.size())};
+  if (stripe.owners.size() > kMaxOwners)
+    return Error{Errc::invalid, fmt::format("a stripe cannot have {} owners", stripe.owners.size())};
   for (const Owner& owner : stripe.owners) {
     const uint64_t first = uint64_t{stripe.first_cell} * stripe.cell_bytes;
     if (owner.length == 0 || owner.position < first || uint64_t{owner.position} + owner.length > first + bytes ||
@@ -53,9 +59,14 @@ Result<StripeShape> shape_of(const StripeData& stripe, Code code) {
 }
 
 StripeEncoder::StripeEncoder(Code code)
-    : code_(ErasureCode::of(code)), cells_(code.shards()), gathered_(code.d), last_block_(kBlockBytes), records_of_(code.shards()) {}
+    : code_(ErasureCode::of(code)),
+      cells_(code.shards()),
+      gathered_(code.d),
+      last_block_(kBlockBytes),
+      records_of_(code.shards()) {}
 
-std::span<const StripeEncoder::Record> StripeEncoder::encode(const Identity& identity, const StripeShape& shape, const StripeData& stripe) {
+std::span<const StripeEncoder::Record> StripeEncoder::encode(const Identity& identity, const StripeShape& shape,
+                                                             const StripeData& stripe) {
   assert(shape.code == code_->code());
   ensure(headers_, size_t{shape.code.shards()} * shape.header_bytes);
   ensure(parity_, size_t{shape.code.m} * shape.cell_bytes);
@@ -95,7 +106,8 @@ void StripeEncoder::lay_out_cells(const StripeShape& shape, const StripeData& st
                           : gather(cell, shape.cell_bytes, stripe.pieces, piece, offset, bytes),
                     bytes};
     offset += bytes;
-    while (piece < stripe.pieces.size() && offset > stripe.pieces[piece].iov_len) offset -= stripe.pieces[piece++].iov_len;
+    while (piece < stripe.pieces.size() && offset > stripe.pieces[piece].iov_len)
+      offset -= stripe.pieces[piece++].iov_len;
     longest = std::max(longest, bytes);
     left -= bytes;
     last_ = cell;
@@ -111,8 +123,8 @@ void StripeEncoder::lay_out_cells(const StripeShape& shape, const StripeData& st
   }
 }
 
-const uint8_t* StripeEncoder::gather(uint32_t cell, uint32_t cell_bytes, std::span<const iovec> pieces, size_t piece, size_t offset,
-                                     uint32_t bytes) {
+const uint8_t* StripeEncoder::gather(uint32_t cell, uint32_t cell_bytes, std::span<const iovec> pieces, size_t piece,
+                                     size_t offset, uint32_t bytes) {
   ensure(gathered_[cell], cell_bytes);
   uint8_t* to = gathered_[cell].data();
   while (bytes > 0) {
@@ -141,8 +153,8 @@ void StripeEncoder::make_parity_and_tags(const StripeShape& shape) {
     for (uint32_t i = 0; i < code.d; ++i) {
       const Cell& cell = cells_[i];
       data[i] = cell.data == nullptr || from >= cell.bytes ? nullptr
-                : i == last_ && from >= boundary ? last_block_.data()
-                                                 : cell.data + from;
+                : i == last_ && from >= boundary           ? last_block_.data()
+                                                           : cell.data + from;
     }
     for (uint32_t i = 0; i < code.m; ++i) parity[i] = parity_.data() + size_t{i} * shape.cell_bytes + from;
     code_->encode({data.data(), code.d}, {parity.data(), code.m}, to - from);
@@ -159,7 +171,8 @@ void StripeEncoder::add_record(const StripeShape& shape, uint32_t shard) {
   const Cell& cell = cells_[shard];
   const std::span<uint8_t> header = headers_.span().subspan(size_t{shard} * shape.header_bytes, shape.header_bytes);
   encode_header(records_of_[shard], header);
-  Record record{static_cast<uint8_t>(shard), shape.header_bytes + round_up(cell.bytes), {piece_of(header.data(), header.size())}};
+  Record record{
+      static_cast<uint8_t>(shard), shape.header_bytes + round_up(cell.bytes), {piece_of(header.data(), header.size())}};
   if (shard == last_ && partial()) {
     if (round_down(cell.bytes) > 0) record.pieces.push_back(piece_of(cell.data, round_down(cell.bytes)));
     record.pieces.push_back(piece_of(last_block_.data(), kBlockBytes));

@@ -1,11 +1,12 @@
 // Turns one stripe's bytes into its d + m records: parity, tags, headers, and the iovecs that send each record.
 //
-//   pieces of the caller's memory -> cells -> | header 0 | cell 0 |  | header 1 | cell 1 | ... | header d | parity 0 | ...
+//   pieces of the caller's memory -> cells -> | header 0 | cell 0 |  | header 1 | cell 1 | ... | header d | parity 0 |
+//   ...
 //
-// Cells are sent from the caller's memory. Copied are only a cell that lies in several pieces (parity needs it in one) and the
-// last, partly filled block (it is stored zero-padded).
-// One thread at a time. Buffers are kept for the next stripe: an encoder holds (d + m) headers, m cells and at most d cells.
-// Not here: places and sending (open_chunk.h), the header's bytes (record_format.h).
+// Cells are sent from the caller's memory. Copied are only a cell that lies in several pieces (parity needs it in one)
+// and the last, partly filled block (it is stored zero-padded). One thread at a time. Buffers are kept for the next
+// stripe: an encoder holds (d + m) headers, m cells and at most d cells. Not here: places and sending (open_chunk.h),
+// the header's bytes (record_format.h).
 #pragma once
 
 #include <sys/uio.h>
@@ -23,8 +24,9 @@
 
 namespace cairn {
 
-// The data of one stripe. pieces are the stripe's bytes in order, starting at position `first_cell * cell_bytes`; they fill
-// consecutive cells, the last of which may be partly filled. Buffers stay valid until the stripe is committed or given up.
+// The data of one stripe. pieces are the stripe's bytes in order, starting at position `first_cell * cell_bytes`; they
+// fill consecutive cells, the last of which may be partly filled. Buffers stay valid until the stripe is committed or
+// given up.
 struct StripeData {
   uint32_t cell_bytes = 0;
   uint32_t first_cell = 0;    // small stripes rotate
@@ -43,7 +45,8 @@ class StripeEncoder {
     uint64_t place = 0;
     Epoch writer_epoch{};
   };
-  // What is appended to one shard. Valid until the next encode; its pieces point to the caller's memory and to this encoder's.
+  // What is appended to one shard. Valid until the next encode; its pieces point to the caller's memory and to this
+  // encoder's.
   struct Record {
     uint8_t shard = 0;
     uint32_t bytes = 0;  // header and stored part of the cell: a multiple of 4096
@@ -51,7 +54,8 @@ class StripeEncoder {
   };
 
   explicit StripeEncoder(Code code);
-  // Requires shape == shape_of(stripe, code). The records of the present data shards and of all parity shards, by shard.
+  // Requires shape == shape_of(stripe, code). The records of the present data shards and of all parity shards, by
+  // shard.
   std::span<const Record> encode(const Identity& identity, const StripeShape& shape, const StripeData& stripe);
 
  private:
@@ -61,17 +65,18 @@ class StripeEncoder {
   };
   bool partial() const { return cells_[last_].bytes % kBlockBytes != 0; }
   void lay_out_cells(const StripeShape& shape, const StripeData& stripe);
-  const uint8_t* gather(uint32_t cell, uint32_t cell_bytes, std::span<const iovec> pieces, size_t piece, size_t offset, uint32_t bytes);
+  const uint8_t* gather(uint32_t cell, uint32_t cell_bytes, std::span<const iovec> pieces, size_t piece, size_t offset,
+                        uint32_t bytes);
   void make_parity_and_tags(const StripeShape& shape);
   void add_record(const StripeShape& shape, uint32_t shard);
 
   std::shared_ptr<const ErasureCode> code_;
-  std::vector<Cell> cells_;             // d + m; data is null where absent
-  std::vector<Buffer> gathered_;        // of data cells that lay in pieces
-  Buffer parity_;                       // m cells
-  Buffer headers_;                      // d + m headers
-  Buffer last_block_;                   // the partly filled block, zero-padded
-  uint32_t last_ = 0;                   // the last present data cell; the others are full
+  std::vector<Cell> cells_;               // d + m; data is null where absent
+  std::vector<Buffer> gathered_;          // of data cells that lay in pieces
+  Buffer parity_;                         // m cells
+  Buffer headers_;                        // d + m headers
+  Buffer last_block_;                     // the partly filled block, zero-padded
+  uint32_t last_ = 0;                     // the last present data cell; the others are full
   std::vector<RecordHeader> records_of_;  // d + m
   std::vector<Record> records_;
 };

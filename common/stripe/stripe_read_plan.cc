@@ -65,9 +65,7 @@ Instant StripeReadPlan::next_tick() const {
   return next;
 }
 
-bool StripeReadPlan::done() const {
-  return std::ranges::all_of(cells_, &Cell::obtained);
-}
+bool StripeReadPlan::done() const { return std::ranges::all_of(cells_, &Cell::obtained); }
 
 bool StripeReadPlan::covers(const Asked& asked, const Cell& cell) const {
   return asked.ask.offset <= cell.first_block && asked.ask.offset + asked.ask.length >= cell.first_block + cell.blocks;
@@ -78,12 +76,14 @@ void StripeReadPlan::decide(Instant now) {
   for (Asked& asked : asks_) {
     if (asked.state == AskState::pending && asked.late_at <= now) asked.late = true;  // its answer still counts
   }
-  // First what is asked for anyway, so that it is counted as a source; then the widest of what must be decoded, as its asks
-  // serve the others too.
+  // First what is asked for anyway, so that it is counted as a source; then the widest of what must be decoded, as its
+  // asks serve the others too.
   for (Cell& cell : cells_) {
     const Shard& shard = shards_[cell.cell];
-    const bool asked = std::ranges::any_of(asks_, [&](const Asked& a) { return a.ask.direct && a.ask.shard == cell.cell; });
-    if (!cell.obtained && !asked && !shard.bad.has_value() && stripe_.reluctance[cell.cell] < kKnownBad) ask_direct(cell, now);
+    const bool asked =
+        std::ranges::any_of(asks_, [&](const Asked& a) { return a.ask.direct && a.ask.shard == cell.cell; });
+    if (!cell.obtained && !asked && !shard.bad.has_value() && stripe_.reluctance[cell.cell] < kKnownBad)
+      ask_direct(cell, now);
   }
   std::vector<Cell*> by_width;
   for (Cell& cell : cells_) {
@@ -154,7 +154,8 @@ void StripeReadPlan::decide_cell(Cell& cell, Instant now) {
 
 bool StripeReadPlan::ask_direct(Cell& cell, Instant now) {
   if (shards_[cell.cell].bad.has_value()) return false;
-  const bool asked = std::ranges::any_of(asks_, [&](const Asked& a) { return a.ask.shard == cell.cell && covers(a, cell); });
+  const bool asked =
+      std::ranges::any_of(asks_, [&](const Asked& a) { return a.ask.shard == cell.cell && covers(a, cell); });
   if (asked) return false;
   start(cell.cell, cell.first_block, cell.blocks, true, now);
   return true;
@@ -164,7 +165,8 @@ std::optional<uint32_t> StripeReadPlan::spare_for(const Cell& cell) const {
   std::optional<uint32_t> best;
   for (uint32_t shard = 0; shard < shards_.size(); ++shard) {
     if (shard == cell.cell || shards_[shard].absent || shards_[shard].bad.has_value()) continue;
-    const bool asked = std::ranges::any_of(asks_, [&](const Asked& a) { return a.ask.shard == shard && covers(a, cell); });
+    const bool asked =
+        std::ranges::any_of(asks_, [&](const Asked& a) { return a.ask.shard == shard && covers(a, cell); });
     if (asked) continue;
     if (!best.has_value() || stripe_.reluctance[shard] < stripe_.reluctance[*best]) best = shard;
   }
@@ -182,16 +184,18 @@ Error StripeReadPlan::too_few() const {
   std::string reasons;
   for (uint32_t shard = 0; shard < shards_.size(); ++shard) {
     const auto& bad = shards_[shard].bad;
-    const bool late = std::ranges::any_of(asks_, [&](const Asked& a) { return a.ask.shard == shard && a.state == AskState::pending && a.late; });
+    const bool late = std::ranges::any_of(
+        asks_, [&](const Asked& a) { return a.ask.shard == shard && a.state == AskState::pending && a.late; });
     if (!bad.has_value() && !late) {
       ++good;
       continue;
     }
-    reasons += fmt::format("{}shard {} on server {}: {}", reasons.empty() ? "" : "; ", shard, raw(stripe_.servers[shard]),
-                           bad.has_value() ? fmt::format("{}: {}", name_of(bad->code), bad->what) : "no answer yet");
+    reasons +=
+        fmt::format("{}shard {} on server {}: {}", reasons.empty() ? "" : "; ", shard, raw(stripe_.servers[shard]),
+                    bad.has_value() ? fmt::format("{}: {}", name_of(bad->code), bad->what) : "no answer yet");
   }
-  return {Errc::io, fmt::format("chunk {} place {}: {} of {} shards good, {} needed: {}", raw(stripe_.chunk), stripe_.place, good,
-                                shards_.size(), stripe_.shape.code.d, reasons)};
+  return {Errc::io, fmt::format("chunk {} place {}: {} of {} shards good, {} needed: {}", raw(stripe_.chunk),
+                                stripe_.place, good, shards_.size(), stripe_.shape.code.d, reasons)};
 }
 
 }  // namespace cairn

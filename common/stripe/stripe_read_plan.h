@@ -2,11 +2,10 @@
 //
 //   asks() -> on_good / on_failed (each ask), on_tick(now) -> asks() ... until done() or failed()
 //
-// Each cell of the range is asked for directly. It is decoded instead, from the same blocks of d other shards, when its own
-// shard has failed, is late, or is known to be bad; a late one may still win. Cells that are absent from the stripe are zeros,
-// known without asking. Asks are in whole blocks.
-// Decides only: it holds no bytes and knows no clock. Not thread-safe.
-// Not here: reading, verifying and decoding (stripe_reader.cc).
+// Each cell of the range is asked for directly. It is decoded instead, from the same blocks of d other shards, when its
+// own shard has failed, is late, or is known to be bad; a late one may still win. Cells that are absent from the stripe
+// are zeros, known without asking. Asks are in whole blocks. Decides only: it holds no bytes and knows no clock. Not
+// thread-safe. Not here: reading, verifying and decoding (stripe_reader.cc).
 #pragma once
 
 #include <cstdint>
@@ -29,10 +28,10 @@ class StripeReadPlan {
     ChunkId chunk{};
     uint64_t place = 0;
     StripeShape shape;
-    uint32_t position = 0;                // of the range in the stripe's data
-    uint32_t length = 0;                  // > 0
-    std::vector<ServerId> servers;        // of each shard
-    std::vector<uint32_t> reluctance;     // of each shard's server
+    uint32_t position = 0;             // of the range in the stripe's data
+    uint32_t length = 0;               // > 0
+    std::vector<ServerId> servers;     // of each shard
+    std::vector<uint32_t> reluctance;  // of each shard's server
   };
   // A request for whole blocks of one shard. Its id is its position among all asks of this plan.
   struct Ask {
@@ -45,14 +44,14 @@ class StripeReadPlan {
   // How one cell of the range was obtained. Sources are asks; data shards that are absent count as zeros.
   struct Cell {
     uint32_t cell = 0;
-    uint32_t offset = 0;                // of the wanted bytes in the cell, to the byte
+    uint32_t offset = 0;  // of the wanted bytes in the cell, to the byte
     uint32_t length = 0;
-    uint32_t first_block = 0;           // in bytes: wanted bytes rounded to blocks
-    uint32_t blocks = 0;                // in bytes
-    std::optional<uint32_t> direct;     // the ask that brought it
-    std::vector<uint32_t> sources;      // else it is decoded from these
+    uint32_t first_block = 0;        // in bytes: wanted bytes rounded to blocks
+    uint32_t blocks = 0;             // in bytes
+    std::optional<uint32_t> direct;  // the ask that brought it
+    std::vector<uint32_t> sources;   // else it is decoded from these
     bool obtained = false;
-    bool hedged = false;                // asked for elsewhere because its own shard was late
+    bool hedged = false;  // asked for elsewhere because its own shard was late
   };
 
   StripeReadPlan(Stripe stripe, Instant now, Duration hedge_after, Instant give_up);
@@ -64,10 +63,10 @@ class StripeReadPlan {
   void on_tick(Instant now);
   Instant next_tick() const;  // when on_tick may change something
 
-  bool done() const;                                       // every cell is obtained
-  bool failed() const { return failure_.has_value(); }     // too few good shards, or given up
-  const Error& failure() const { return *failure_; }       // io: names each bad shard
-  bool any_corrupt() const { return any_corrupt_; }        // smaller ranges might still be read
+  bool done() const;                                    // every cell is obtained
+  bool failed() const { return failure_.has_value(); }  // too few good shards, or given up
+  const Error& failure() const { return *failure_; }    // io: names each bad shard
+  bool any_corrupt() const { return any_corrupt_; }     // smaller ranges might still be read
   const std::vector<Cell>& cells() const { return cells_; }
   const Ask& ask(uint32_t id) const { return asks_[id].ask; }
   bool pending(uint32_t id) const { return asks_[id].state == AskState::pending; }

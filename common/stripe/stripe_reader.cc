@@ -66,13 +66,21 @@ struct ActiveStripe {
   }
 };
 
-bool in_whole_blocks(const StripeReadPlan::Cell& cell) { return cell.offset == cell.first_block && cell.length == cell.blocks; }
+bool in_whole_blocks(const StripeReadPlan::Cell& cell) {
+  return cell.offset == cell.first_block && cell.length == cell.blocks;
+}
 
 class ExtentRead {
  public:
-  ExtentRead(ShardTransport& transport, Clock& clock, const ChunkInfo& chunk, const Extent& extent, std::span<uint8_t> out,
-             const ReadOptions& options)
-      : transport_(transport), clock_(clock), chunk_(chunk), extent_(extent), shape_(extent.shape), out_(out), options_(options),
+  ExtentRead(ShardTransport& transport, Clock& clock, const ChunkInfo& chunk, const Extent& extent,
+             std::span<uint8_t> out, const ReadOptions& options)
+      : transport_(transport),
+        clock_(clock),
+        chunk_(chunk),
+        extent_(extent),
+        shape_(extent.shape),
+        out_(out),
+        options_(options),
         calls_(transport.calls()) {}
 
   ReadOutcome run() {
@@ -135,10 +143,14 @@ class ExtentRead {
   Status start(const Job& job) {
     std::vector<uint32_t> reluctance;
     for (const ServerId server : chunk_.servers) reluctance.push_back(transport_.reluctance(server));
-    StripeReadPlan::Stripe stripe{chunk_.chunk,   job.place,      shape_, job.position, static_cast<uint32_t>(job.out.size()),
-                                  chunk_.servers, std::move(reluctance)};
+    StripeReadPlan::Stripe stripe{
+        chunk_.chunk,         job.place, shape_, job.position, static_cast<uint32_t>(job.out.size()), chunk_.servers,
+        std::move(reluctance)};
     const Instant now = clock_.now();
-    active_.push_back({job, StripeReadPlan(std::move(stripe), now, options_.hedge_after, now + options_.give_up_after), {}, now + options_.give_up_after});
+    active_.push_back({job,
+                       StripeReadPlan(std::move(stripe), now, options_.hedge_after, now + options_.give_up_after),
+                       {},
+                       now + options_.give_up_after});
     bytes_active_ += job.out.size();
     return advance(std::prev(active_.end()));
   }
@@ -185,7 +197,8 @@ class ExtentRead {
     const bool known = std::ranges::any_of(outcome_.troubles, [&](const ReadTrouble& trouble) {
       return trouble.place == place && trouble.shard == shard && trouble.error.code == error.code;
     });
-    if (!known) outcome_.troubles.push_back({chunk_.chunk, place, static_cast<uint8_t>(shard), chunk_.servers[shard], error});
+    if (!known)
+      outcome_.troubles.push_back({chunk_.chunk, place, static_cast<uint8_t>(shard), chunk_.servers[shard], error});
   }
 
   // Starts what the plan asks for, and ends the stripe when the plan has ended.
@@ -291,8 +304,8 @@ class ExtentRead {
     return {};
   }
 
-  // Damaged blocks at different offsets of more than m shards still leave each block with enough good ones: a range that
-  // cannot be read whole is halved, down to single blocks.
+  // Damaged blocks at different offsets of more than m shards still leave each block with enough good ones: a range
+  // that cannot be read whole is halved, down to single blocks.
   Status try_smaller(const ActiveStripe& stripe) {
     const Job& job = stripe.job;
     const uint32_t first = job.position / kBlockBytes;
@@ -330,9 +343,11 @@ ReadOutcome read_extent(ShardTransport& transport, Clock& clock, const ChunkInfo
                         std::span<uint8_t> out, const ReadOptions& options) {
   if (!valid(extent) || out.size() != extent.length || extent.chunk != chunk.chunk || chunk.code != extent.shape.code ||
       chunk.servers.size() != chunk.code.shards()) {
-    return {{Errc::invalid, fmt::format("an extent at offset {} of chunk {} is malformed or not of this chunk", extent.offset,
-                                        raw(extent.chunk))},
-            {}, 0, 0};
+    return {{Errc::invalid, fmt::format("an extent at offset {} of chunk {} is malformed or not of this chunk",
+                                        extent.offset, raw(extent.chunk))},
+            {},
+            0,
+            0};
   }
   return ExtentRead(transport, clock, chunk, extent, out, options).run();
 }

@@ -1,8 +1,9 @@
 // A range of an extent's run, read from the fewest and best cells, verified, and decoded where cells are missing.
 //
-// StripeReadPlan (stripe_read_plan.h) is the pure state machine for one stripe: which shards to ask, what a reply, a failure or
-// the time changes, when it is done. read_extent drives plans over a ShardTransport, many stripes at once within a bounded window.
-// Whole blocks arrive straight in the caller's memory; only a range that begins or ends inside a block is copied.
+// StripeReadPlan (stripe_read_plan.h) is the pure state machine for one stripe: which shards to ask, what a reply, a
+// failure or the time changes, when it is done. read_extent drives plans over a ShardTransport, many stripes at once
+// within a bounded window. Whole blocks arrive straight in the caller's memory; only a range that begins or ends inside
+// a block is copied.
 #pragma once
 
 #include <cstdint>
@@ -27,18 +28,19 @@ struct ReadTrouble {
   Error error;
 };
 struct ReadOutcome {
-  Status status;                      // io if a stripe has too few good shards: "what" names the bad ones; invalid for an
-                                      // extent that is malformed or not of this chunk. out is then undefined.
+  Status status;  // io if a stripe has too few good shards: "what" names the bad ones; invalid for an
+                  // extent that is malformed or not of this chunk. out is then undefined.
   std::vector<ReadTrouble> troubles;  // each shard of a stripe once for each kind of error
   uint32_t decoded_stripes = 0;
   uint32_t hedged_cells = 0;
 };
 struct ReadOptions {
-  Duration hedge_after = 50ms;        // a cell that takes longer is asked for elsewhere too; 0: never
-  Duration give_up_after = 30s;       // of one stripe
+  Duration hedge_after = 50ms;   // a cell that takes longer is asked for elsewhere too; 0: never
+  Duration give_up_after = 30s;  // of one stripe
 };
 
-// Fills out with the extent's bytes (out.size() == extent.length). Any thread. The same chunk info may serve many reads.
+// Fills out with the extent's bytes (out.size() == extent.length). Any thread. The same chunk info may serve many
+// reads.
 ReadOutcome read_extent(ShardTransport& transport, Clock& clock, const ChunkInfo& chunk, const Extent& extent,
                         std::span<uint8_t> out, const ReadOptions& options = {});
 

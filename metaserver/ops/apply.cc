@@ -42,13 +42,16 @@ Result<Outcome> run_once(Transaction& transaction, LogIndex index, int64_t wall_
 Result<Outcome> apply(Transaction& transaction, LogIndex index, const Command& command) {
   ASSIGN(const queries::Applied before, queries::applied(transaction));
   if (raw(index) != raw(before.index) + 1) {
-    return Error{Errc::corrupt, fmt::format("the log goes on with {}, but the state is that of {}", raw(index), raw(before.index))};
+    return Error{Errc::corrupt,
+                 fmt::format("the log goes on with {}, but the state is that of {}", raw(index), raw(before.index))};
   }
   const int64_t wall_ns = std::max(before.wall_ns, command.wall_ns);
   // An ending session has no place for an outcome; ending it twice is harmless. Opening one has its nonce.
-  const bool with_outcome = command.mutation.session != SessionId{} && !std::holds_alternative<EndSession>(command.body) &&
+  const bool with_outcome = command.mutation.session != SessionId{} &&
+                            !std::holds_alternative<EndSession>(command.body) &&
                             !std::holds_alternative<OpenSession>(command.body);
-  ASSIGN(Outcome outcome, with_outcome ? run_once(transaction, index, wall_ns, command) : run_body(transaction, index, wall_ns, command));
+  ASSIGN(Outcome outcome, with_outcome ? run_once(transaction, index, wall_ns, command)
+                                       : run_body(transaction, index, wall_ns, command));
   transaction.put(kAppliedKey, encode_row(AppliedRow{{index, wall_ns}}));
   return Result<Outcome>(std::move(outcome));
 }

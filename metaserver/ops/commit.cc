@@ -1,4 +1,5 @@
-// A flush becomes visible: stripes that are stored and synced on all their shards become extents of files, all together or none.
+// A flush becomes visible: stripes that are stored and synced on all their shards become extents of files, all together
+// or none.
 #include "metaserver/ops/content.h"
 #include "metaserver/ops/free_inode.h"
 #include "metaserver/ops/operations.h"
@@ -22,11 +23,13 @@ Status check_turn(const Operation& operation, const ChunkRow& chunk, const Chunk
   if (chunk.owner != operation.session) return stale(commit.chunk, "has another owner");
   if (chunk.info.writer_epoch != commit.writer_epoch) return stale(commit.chunk, "has another writer's epoch");
   if (chunk.info.committed != commit.committed_from) {
-    return stale(commit.chunk, fmt::format("is committed up to {}, not {}", chunk.info.committed, commit.committed_from));
+    return stale(commit.chunk,
+                 fmt::format("is committed up to {}, not {}", chunk.info.committed, commit.committed_from));
   }
   if (commit.committed_to < commit.committed_from || commit.committed_to % kBlockBytes != 0 ||
       commit.committed_to > chunk.info.shard_limit + kMaxStride) {
-    return Error{Errc::invalid, fmt::format("chunk {} cannot be committed up to {}", raw(commit.chunk), commit.committed_to)};
+    return Error{Errc::invalid,
+                 fmt::format("chunk {} cannot be committed up to {}", raw(commit.chunk), commit.committed_to)};
   }
   return {};
 }
@@ -36,7 +39,8 @@ Result<Chunks> take_turns(Operation& operation, const std::vector<ChunkCommit>& 
   for (const ChunkCommit& commit : commits) {
     ASSIGN(std::optional<ChunkRow> chunk, find_chunk(operation.rows, commit.chunk));
     if (!chunk) return stale(commit.chunk, "does not exist");
-    if (chunks.contains(commit.chunk)) return Error{Errc::invalid, fmt::format("chunk {} is named twice", raw(commit.chunk))};
+    if (chunks.contains(commit.chunk))
+      return Error{Errc::invalid, fmt::format("chunk {} is named twice", raw(commit.chunk))};
     TRY(check_turn(operation, *chunk, commit));
     chunk->info.committed = commit.committed_to;
     operation.rows.put(keys::chunk(commit.chunk), encode_row(*chunk));
@@ -56,7 +60,8 @@ Status check_extent(Operation& operation, const Extent& extent, Chunks& chunks) 
   }
   const ChunkRow& chunk = known->second;
   if (chunk.state >= ChunkState::dead) return stale(extent.chunk, "is given back");
-  if (extent.shape.code != chunk.info.code) return Error{Errc::invalid, fmt::format("chunk {} has another code", raw(extent.chunk))};
+  if (extent.shape.code != chunk.info.code)
+    return Error{Errc::invalid, fmt::format("chunk {} has another code", raw(extent.chunk))};
   const uint64_t stripes = (extent.position + extent.length - 1) / extent.shape.data_bytes() + 1;
   const uint64_t last = extent.place + (stripes - 1) * extent.shape.stride();
   if (last + extent.shape.stride() > chunk.info.committed || last >= chunk.info.shard_limit) {
@@ -72,7 +77,8 @@ Status check_boundary(const Extent& extent, const std::vector<ChunkCommit>& comm
     const uint64_t stripes = (extent.position + extent.length - 1) / extent.shape.data_bytes() + 1;
     const uint64_t before = commit.committed_from - extent.place;
     if (before < stripes * extent.shape.stride() && before % extent.shape.stride() != 0) {
-      return Error{Errc::invalid, fmt::format("a stripe lies across the committed length of chunk {}", raw(extent.chunk))};
+      return Error{Errc::invalid,
+                   fmt::format("a stripe lies across the committed length of chunk {}", raw(extent.chunk))};
     }
   }
   return {};
@@ -80,7 +86,8 @@ Status check_boundary(const Extent& extent, const std::vector<ChunkCommit>& comm
 
 Status check_file(const FileCommit& commit) {
   TRY(check_time(commit.mtime));
-  if (commit.size_at_least > kMaxFileBytes) return Error{Errc::too_big, fmt::format("a file has at most {} bytes", kMaxFileBytes)};
+  if (commit.size_at_least > kMaxFileBytes)
+    return Error{Errc::too_big, fmt::format("a file has at most {} bytes", kMaxFileBytes)};
   if (!commit.inline_data) return {};
   if (commit.inline_data->size() > kMaxInlineBytes) {
     return Error{Errc::too_big, fmt::format("inline data has at most {} bytes", kMaxInlineBytes)};

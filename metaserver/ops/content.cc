@@ -13,7 +13,8 @@ Result<std::string> read_content(Operation& operation, const InodeRow& inode) {
   if (inode.content_bytes == 0) return std::string();
   ASSIGN(std::optional<std::string> content, operation.rows.get(keys::content(inode.attributes.inode)));
   if (!content || content->size() != inode.content_bytes) {
-    return Error{Errc::corrupt, fmt::format("metadata: the content of inode {} is damaged", raw(inode.attributes.inode))};
+    return Error{Errc::corrupt,
+                 fmt::format("metadata: the content of inode {} is damaged", raw(inode.attributes.inode))};
   }
   return std::move(*content);
 }

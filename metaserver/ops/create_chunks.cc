@@ -16,7 +16,8 @@ Status check_plan(Operation& operation, const PlannedChunk& plan, const StorageC
     return bad("gives up more than data shards");
   }
   if (plan.servers.size() != plan.code.shards()) return bad("has not one server for each shard");
-  if (plan.cell_bytes == 0 || plan.cell_bytes > kMaxCellBytes || plan.cell_bytes % kBlockBytes != 0) return bad("has an impossible cell");
+  if (plan.cell_bytes == 0 || plan.cell_bytes > kMaxCellBytes || plan.cell_bytes % kBlockBytes != 0)
+    return bad("has an impossible cell");
   if (plan.shard_limit == 0 || plan.shard_limit > kMaxShardLimit || plan.shard_limit % kBlockBytes != 0) {
     return bad("has an impossible limit");
   }
@@ -44,9 +45,14 @@ Result<Answer> run(Operation& operation, const CreateChunks& request) {
     row.birth = operation.index;
     row.owner = operation.session;
     row.shortened = plan.code.d < storage_class.policy.d;
-    row.info = ChunkInfo{.chunk = ChunkId{counters->next_chunk++}, .storage_class = plan.storage_class, .code = plan.code,
-                         .servers = plan.servers, .writer_epoch = Epoch{counters->next_writer_epoch++}, .incarnation = incarnation,
-                         .cell_bytes = plan.cell_bytes, .shard_limit = plan.shard_limit};
+    row.info = ChunkInfo{.chunk = ChunkId{counters->next_chunk++},
+                         .storage_class = plan.storage_class,
+                         .code = plan.code,
+                         .servers = plan.servers,
+                         .writer_epoch = Epoch{counters->next_writer_epoch++},
+                         .incarnation = incarnation,
+                         .cell_bytes = plan.cell_bytes,
+                         .shard_limit = plan.shard_limit};
     ++counters->chunks;
     ++counters->open_chunks;
     if (row.shortened) ++counters->shortened_chunks;

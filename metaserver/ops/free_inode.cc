@@ -8,10 +8,11 @@ Status erase_xattrs(Operation& operation, const InodeRow& inode) {
   if (inode.xattr_names == 0) return {};
   const uint64_t id = raw(inode.attributes.inode);
   std::vector<std::string> found;
-  TRY(operation.rows.scan(keys::first(Table::xattr, id), keys::last(Table::xattr, id), [&](std::string_view key, std::string_view) {
-    found.emplace_back(key);
-    return true;
-  }));
+  TRY(operation.rows.scan(keys::first(Table::xattr, id), keys::last(Table::xattr, id),
+                          [&](std::string_view key, std::string_view) {
+                            found.emplace_back(key);
+                            return true;
+                          }));
   for (const std::string& key : found) operation.rows.erase(key);
   return {};
 }

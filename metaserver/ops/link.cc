@@ -9,11 +9,14 @@ Result<Answer> run(Operation& operation, const LinkNode& request) {
   ASSIGN(InodeRow* const parent, operation.directory(request.parent));
   ASSIGN(InodeRow* const inode, operation.inode(request.inode));
   ASSIGN(const std::optional<DentryRow> taken, find_dentry(operation, request.parent, request.name));
-  if (taken) return Error{Errc::exists, fmt::format("directory {} already has '{}'", raw(request.parent), request.name)};
+  if (taken)
+    return Error{Errc::exists, fmt::format("directory {} already has '{}'", raw(request.parent), request.name)};
   if (is_directory(*inode)) return Error{Errc::not_permitted, "a directory has exactly one name"};
-  if (inode->attributes.links == 0) return Error{Errc::not_found, fmt::format("the last name of inode {} is gone", raw(request.inode))};
+  if (inode->attributes.links == 0)
+    return Error{Errc::not_found, fmt::format("the last name of inode {} is gone", raw(request.inode))};
   if (inode->attributes.links >= kMaxLinks) {
-    return Error{Errc::too_many_links, fmt::format("inode {} has {} names", raw(request.inode), inode->attributes.links)};
+    return Error{Errc::too_many_links,
+                 fmt::format("inode {} has {} names", raw(request.inode), inode->attributes.links)};
   }
 
   ++inode->attributes.links;

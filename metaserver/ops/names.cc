@@ -25,8 +25,8 @@ Result<Named> resolve(Operation& operation, InodeId parent, std::string_view nam
   if (!dentry) return Error{Errc::not_found, fmt::format("directory {} has no '{}'", raw(parent), name)};
   ASSIGN(InodeRow* const inode, operation.find(dentry->inode));
   if (inode == nullptr) {
-    return Error{Errc::corrupt, fmt::format("metadata: '{}' in directory {} names inode {}, which does not exist", name, raw(parent),
-                                            raw(dentry->inode))};
+    return Error{Errc::corrupt, fmt::format("metadata: '{}' in directory {} names inode {}, which does not exist", name,
+                                            raw(parent), raw(dentry->inode))};
   }
   return Named{*dentry, inode};
 }

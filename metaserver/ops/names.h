@@ -20,12 +20,14 @@ Result<Named> resolve(Operation& operation, InodeId parent, std::string_view nam
 void put_dentry(Operation& operation, InodeId parent, std::string_view name, InodeId inode, uint64_t cookie);
 void erase_dentry(Operation& operation, InodeId parent, std::string_view name, uint64_t cookie);
 
-// A new name at the end of the directory, which grows by one entry and, for a directory, by one link. Returns the cookie.
+// A new name at the end of the directory, which grows by one entry and, for a directory, by one link. Returns the
+// cookie.
 uint64_t enter(Operation& operation, InodeRow& parent, std::string_view name, const InodeRow& inode);
 // The reverse.
 void leave(Operation& operation, InodeRow& parent, std::string_view name, const Named& named);
 
-// The inode loses one name. Without any left it is an orphan: pinned to the session, or freed at once if the metaserver itself asked.
+// The inode loses one name. Without any left it is an orphan: pinned to the session, or freed at once if the metaserver
+// itself asked.
 Status lose_name(Operation& operation, InodeRow& inode);
 
 }  // namespace cairn::ops

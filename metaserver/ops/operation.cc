@@ -5,12 +5,11 @@ namespace cairn {
 Operation::Operation(Transaction& transaction, LogIndex at, SessionId who, int64_t when_ns)
     : rows(transaction), index(at), session(who), wall_ns(when_ns) {}
 
-Time Operation::now() const {
-  return {wall_ns / 1'000'000'000, static_cast<uint32_t>(wall_ns % 1'000'000'000)};
-}
+Time Operation::now() const { return {wall_ns / 1'000'000'000, static_cast<uint32_t>(wall_ns % 1'000'000'000)}; }
 
 Result<InodeRow*> Operation::find(InodeId id) {
-  if (const auto held = inodes_.find(id); held != inodes_.end()) return held->second.erased ? nullptr : &held->second.row;
+  if (const auto held = inodes_.find(id); held != inodes_.end())
+    return held->second.erased ? nullptr : &held->second.row;
   ASSIGN(std::optional<InodeRow> row, find_inode(rows, id));
   if (!row) return static_cast<InodeRow*>(nullptr);
   return &inodes_.emplace(id, Held{std::move(*row)}).first->second.row;

@@ -30,7 +30,8 @@ class Operation {
   // stale_handle: it is gone. Pointers stay valid until settle().
   Result<InodeRow*> inode(InodeId id);
   Result<InodeRow*> find(InodeId id);  // null: it is gone
-  // A directory that names may be put into. stale_handle, not_directory; not_found: it was removed and is only still open.
+  // A directory that names may be put into. stale_handle, not_directory; not_found: it was removed and is only still
+  // open.
   Result<InodeRow*> directory(InodeId id);
   Result<InodeRow*> regular_file(InodeId id);  // is_directory, or invalid for other kinds
   // The inode changes: new version. Changed rows must be touched, others are not written.

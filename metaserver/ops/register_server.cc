@@ -4,7 +4,8 @@
 namespace cairn::ops {
 
 Result<Answer> run(Operation& operation, const RegisterServer& request) {
-  if (request.uuid.empty() || request.uuid.size() > 255) return Error{Errc::invalid, "a server's uuid has 1 to 255 bytes"};
+  if (request.uuid.empty() || request.uuid.size() > 255)
+    return Error{Errc::invalid, "a server's uuid has 1 to 255 bytes"};
   if (request.address.host.empty() || request.address.host.size() > 255 || request.address.port == 0) {
     return Error{Errc::invalid, fmt::format("'{}' is not an address", request.address.text().substr(0, 300))};
   }

@@ -55,7 +55,8 @@ Result<Answer> run(Operation& operation, const ChunksRemoved& request) {
   for (const ChunkId id : request.chunks) {
     ASSIGN(const std::optional<ChunkRow> chunk, find_chunk(operation.rows, id));
     if (!chunk) continue;  // asked twice
-    if (chunk->state != ChunkState::condemned) return Error{Errc::invalid, fmt::format("chunk {} is not condemned", raw(id))};
+    if (chunk->state != ChunkState::condemned)
+      return Error{Errc::invalid, fmt::format("chunk {} is not condemned", raw(id))};
     operation.rows.erase(keys::chunk(id));
     operation.rows.erase(keys::condemned(id));
     operation.rows.erase(keys::pending_seal(id));
@@ -73,7 +74,8 @@ Result<Answer> run(Operation& operation, const StripesPunched& request) {
     ASSIGN(std::optional<StripeRow> stripe, find_row<StripeRow>(operation.rows, key));
     if (!stripe || stripe->state == StripeState::punched) continue;  // its chunk went meanwhile, or asked twice
     if (stripe->state != StripeState::dead) {
-      return Error{Errc::invalid, fmt::format("the stripe at place {} of chunk {} is not dead", punched.place, raw(punched.chunk))};
+      return Error{Errc::invalid,
+                   fmt::format("the stripe at place {} of chunk {} is not dead", punched.place, raw(punched.chunk))};
     }
     operation.rows.erase(keys::dead_stripe(stripe->died_ns, punched.chunk, punched.place));
     --counters->pending_punches;

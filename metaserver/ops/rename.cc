@@ -15,7 +15,8 @@ Result<bool> lies_in(Operation& operation, InodeId outer, InodeId inner) {
     if (at == outer) return true;
     ASSIGN(InodeRow* const row, operation.find(at));
     if (row == nullptr || row->parent == at) {
-      return Error{Errc::corrupt, fmt::format("metadata: the way up from directory {} does not reach the root", raw(inner))};
+      return Error{Errc::corrupt,
+                   fmt::format("metadata: the way up from directory {} does not reach the root", raw(inner))};
     }
     at = row->parent;
   }
@@ -35,9 +36,12 @@ Status check_replacing(Operation& operation, const Rename& request, const InodeR
     ASSIGN(const bool inside, lies_in(operation, target.attributes.inode, request.old_parent));
     if (inside) return Error{Errc::not_empty, fmt::format("'{}' lies in what it would replace", request.old_name)};
   }
-  if (is_directory(source) && !is_directory(target)) return Error{Errc::not_directory, "a directory cannot replace a file"};
-  if (!is_directory(source) && is_directory(target)) return Error{Errc::is_directory, "a file cannot replace a directory"};
-  if (is_directory(target) && target.attributes.size != 0) return Error{Errc::not_empty, "the directory to replace is not empty"};
+  if (is_directory(source) && !is_directory(target))
+    return Error{Errc::not_directory, "a directory cannot replace a file"};
+  if (!is_directory(source) && is_directory(target))
+    return Error{Errc::is_directory, "a file cannot replace a directory"};
+  if (is_directory(target) && target.attributes.size != 0)
+    return Error{Errc::not_empty, "the directory to replace is not empty"};
   return {};
 }
 
@@ -78,7 +82,8 @@ Result<Answer> replace(Operation& operation, const Move& move, const Named& targ
   leave(operation, move.old_parent, move.request.old_name, move.source);
   // The name stays where it is in the listing, and names the other inode.
   put_dentry(operation, move.request.new_parent, move.request.new_name, move.source.dentry.inode, target.dentry.cookie);
-  if (is_directory(*move.source.inode)) move.source.inode->parent = move.request.new_parent;  // one directory for another: links stay
+  if (is_directory(*move.source.inode))
+    move.source.inode->parent = move.request.new_parent;  // one directory for another: links stay
   operation.touch_names(move.new_parent);
   operation.touch_ctime(*move.source.inode);
   Renamed renamed{move.source.inode->attributes, target.dentry.inode, 0};
@@ -110,12 +115,14 @@ Result<Answer> run(Operation& operation, const Rename& request) {
   const Move move{request, *old_parent, *new_parent, source};
 
   if (!taken) {
-    if (request.flags == kExchange) return Error{Errc::not_found, fmt::format("there is no '{}' to exchange", request.new_name)};
+    if (request.flags == kExchange)
+      return Error{Errc::not_found, fmt::format("there is no '{}' to exchange", request.new_name)};
     TRY(check_not_into_itself(operation, source, request.new_parent));
     return move_name(operation, move);
   }
   if (request.flags == kNoReplace) return Error{Errc::exists, fmt::format("'{}' already exists", request.new_name)};
-  if (taken->inode == source.dentry.inode) return Answer(Renamed{source.inode->attributes, {}, 0});  // two names of one inode stay
+  if (taken->inode == source.dentry.inode)
+    return Answer(Renamed{source.inode->attributes, {}, 0});  // two names of one inode stay
   ASSIGN(const Named target, resolve(operation, request.new_parent, request.new_name));
   if (request.flags == kExchange) return exchange(operation, move, target);
   return replace(operation, move, target);

@@ -21,7 +21,8 @@ Status seal_all_of(Operation& operation, SessionId session) {
   ASSIGN(const std::vector<queries::OpenChunkRecord> open, queries::open_chunks(operation.rows, session));
   for (const queries::OpenChunkRecord& record : open) {
     ASSIGN(std::optional<ChunkRow> chunk, find_chunk(operation.rows, record.chunk));
-    if (!chunk) return Error{Errc::corrupt, fmt::format("metadata: the open chunk {} does not exist", raw(record.chunk))};
+    if (!chunk)
+      return Error{Errc::corrupt, fmt::format("metadata: the open chunk {} does not exist", raw(record.chunk))};
     TRY(seal(operation, std::move(*chunk)));
   }
   return {};

@@ -8,7 +8,8 @@ namespace cairn::ops {
 
 Result<Answer> run(Operation& operation, const OpenSession& request) {
   const SessionRequest& wanted = request.request;
-  if (wanted.name.size() > 4096 || wanted.host.size() > 4096) return Error{Errc::too_big, "a session's name has at most 4096 bytes"};
+  if (wanted.name.size() > 4096 || wanted.host.size() > 4096)
+    return Error{Errc::too_big, "a session's name has at most 4096 bytes"};
   const std::string nonce_key = keys::nonce(wanted.nonce);
   if (wanted.nonce != 0) {  // a retry
     ASSIGN(const std::optional<NonceRow> known, find_row<NonceRow>(operation.rows, nonce_key));
@@ -45,7 +46,8 @@ Status free_orphans_of(Operation& operation, SessionId session) {
 
 Result<Answer> run(Operation& operation, const EndSession& request) {
   if (operation.session != SessionId{} && operation.session != request.session) {
-    return Error{Errc::not_permitted, fmt::format("session {} cannot end session {}", raw(operation.session), raw(request.session))};
+    return Error{Errc::not_permitted,
+                 fmt::format("session {} cannot end session {}", raw(operation.session), raw(request.session))};
   }
   const std::string key = keys::session(request.session);
   ASSIGN(const std::optional<SessionRow> session, find_row<SessionRow>(operation.rows, key));

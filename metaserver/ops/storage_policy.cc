@@ -1,7 +1,7 @@
 #include "metaserver/ops/storage_policy.h"
 
-#include "metaserver/ops/operations.h"
 #include "common/meta/policy.h"
+#include "metaserver/ops/operations.h"
 
 namespace cairn::ops {
 

@@ -7,7 +7,8 @@ namespace cairn::ops {
 Result<Answer> run(Operation& operation, const TrimRange& request) {
   TRY(check_time(request.mtime));
   if (request.length == 0 || request.offset > kMaxFileBytes || request.length > kMaxFileBytes - request.offset) {
-    return Error{Errc::invalid, fmt::format("{} bytes from {} are not a range of a file", request.length, request.offset)};
+    return Error{Errc::invalid,
+                 fmt::format("{} bytes from {} are not a range of a file", request.length, request.offset)};
   }
   ASSIGN(InodeRow* const file, operation.regular_file(request.inode));
 

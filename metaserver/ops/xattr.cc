@@ -1,9 +1,9 @@
 // setxattr(2) and removexattr(2).
 #include "metaserver/ops/xattr.h"
 
+#include "common/meta/policy.h"
 #include "metaserver/ops/operations.h"
 #include "metaserver/ops/storage_policy.h"
-#include "common/meta/policy.h"
 
 namespace cairn::ops {
 
@@ -30,7 +30,8 @@ Status check_xattr_name(std::string_view name) {
 }
 
 Result<Answer> run(Operation& operation, const SetXattr& request) {
-  if ((request.flags & ~(kCreate | kReplace)) != 0) return Error{Errc::invalid, fmt::format("setxattr flags {}", request.flags)};
+  if ((request.flags & ~(kCreate | kReplace)) != 0)
+    return Error{Errc::invalid, fmt::format("setxattr flags {}", request.flags)};
   if (request.name == kPolicyXattr) {
     if ((request.flags & kCreate) != 0) return Error{Errc::exists, "every inode has a cairn.policy"};
     TRY(set_policy(operation, request.inode, request.value));
@@ -38,12 +39,14 @@ Result<Answer> run(Operation& operation, const SetXattr& request) {
   }
   TRY(check_xattr_name(request.name));
   if (request.value.size() > kMaxXattrBytes) {
-    return Error{Errc::too_big, fmt::format("an attribute of {} bytes; {} are allowed", request.value.size(), kMaxXattrBytes)};
+    return Error{Errc::too_big,
+                 fmt::format("an attribute of {} bytes; {} are allowed", request.value.size(), kMaxXattrBytes)};
   }
   ASSIGN(InodeRow* const inode, operation.inode(request.inode));
   const std::string key = keys::xattr(request.inode, request.name);
   ASSIGN(const std::optional<std::string> before, operation.rows.get(key));
-  if (before && (request.flags & kCreate) != 0) return Error{Errc::exists, fmt::format("attribute '{}' is there", request.name)};
+  if (before && (request.flags & kCreate) != 0)
+    return Error{Errc::exists, fmt::format("attribute '{}' is there", request.name)};
   if (!before && (request.flags & kReplace) != 0) return no_attribute(request.inode, request.name);
   const size_t names = inode->xattr_names + (before ? 0 : request.name.size() + 1);
   const size_t bytes = inode->xattr_bytes - (before ? before->size() : 0) + request.value.size();

@@ -2,7 +2,8 @@
 //
 //   chunkserver_bench [DIRECTORY]      a directory on the disk to measure; default: a temporary one
 //
-// Client and server share one process, so CPU-s/GiB is the sum of both. Numbers for docs/benchmarks.md come from tools/bench.
+// Client and server share one process, so CPU-s/GiB is the sum of both. Numbers for docs/benchmarks.md come from
+// tools/bench.
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
@@ -22,7 +23,9 @@ constexpr ServerId kServer{1};
 double cpu_seconds() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  auto seconds = [](const timeval& time) { return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6; };
+  auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+  };
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 uint64_t peak_memory_mib() {
@@ -61,14 +64,16 @@ struct Bench {
     if (!done) require(Status{Errc::timed_out, "no completion"});
     require(done->status);
   }
-  static void append(ShardCalls& calls, const ShardRef& ref, uint64_t place, std::span<const uint8_t> record, bool sync) {
+  static void append(ShardCalls& calls, const ShardRef& ref, uint64_t place, std::span<const uint8_t> record,
+                     bool sync) {
     iovec piece{const_cast<uint8_t*>(record.data()), record.size()};
     calls.append(0, {ref, place, Epoch{1}, sync}, {&piece, 1}, soon());
     finish(calls);
   }
 
   // Runs the work on so many threads and prints a row. bytes and operations are those of all threads together.
-  void row(const std::string& name, size_t threads, uint64_t operations, uint64_t bytes, const std::function<void(size_t)>& work) {
+  void row(const std::string& name, size_t threads, uint64_t operations, uint64_t bytes,
+           const std::function<void(size_t)>& work) {
     double cpu = cpu_seconds();
     Instant begin = real_clock().now();
     std::vector<Thread> workers;
@@ -76,9 +81,9 @@ struct Bench {
     for (Thread& worker : workers) worker.join();
     double seconds = std::chrono::duration<double>(real_clock().now() - begin).count();
     double gib = static_cast<double>(bytes) / (1u << 30);
-    fmt::print("{:<46} {:>7.2f} GB/s {:>9.0f} ops/s {:>7.2f} CPU-s/GiB {:>6.1f} us CPU/op\n", name, static_cast<double>(bytes) / seconds / 1e9,
-               static_cast<double>(operations) / seconds, (cpu_seconds() - cpu) / gib,
-               (cpu_seconds() - cpu) * 1e6 / static_cast<double>(operations));
+    fmt::print("{:<46} {:>7.2f} GB/s {:>9.0f} ops/s {:>7.2f} CPU-s/GiB {:>6.1f} us CPU/op\n", name,
+               static_cast<double>(bytes) / seconds / 1e9, static_cast<double>(operations) / seconds,
+               (cpu_seconds() - cpu) / gib, (cpu_seconds() - cpu) * 1e6 / static_cast<double>(operations));
   }
 };
 
@@ -89,7 +94,8 @@ std::vector<std::vector<uint8_t>> records_of(ShardKey key, size_t count, test::R
   return records;
 }
 
-void append_row(Bench& bench, const std::string& name, size_t threads, size_t count, size_t sync_every, test::RecordShape shape) {
+void append_row(Bench& bench, const std::string& name, size_t threads, size_t count, size_t sync_every,
+                test::RecordShape shape) {
   uint64_t first_chunk = bench.next_chunk, stride = test::stride_of(shape);
   bench.next_chunk += threads;
   std::vector<std::vector<std::vector<uint8_t>>> records;
@@ -105,14 +111,18 @@ void append_row(Bench& bench, const std::string& name, size_t threads, size_t co
 
 void read_row(Bench& bench, uint64_t chunk, size_t count, size_t rounds, test::RecordShape shape) {
   uint64_t stride = test::stride_of(shape);
-  bench.row(fmt::format("read {} KiB, warm", shape.cell_bytes >> 10), 1, count * rounds, count * rounds * stride, [&](size_t) {
-    auto calls = bench.client.calls();
-    std::vector<uint8_t> header(stride - shape.cell_bytes), cell(shape.cell_bytes);
-    for (size_t i = 0; i < count * rounds; ++i) {
-      calls->read(0, {bench.shard(chunk), i % count * stride, static_cast<uint32_t>(header.size()), 0, shape.cell_bytes}, header, cell, Bench::soon());
-      Bench::finish(*calls);
-    }
-  });
+  bench.row(fmt::format("read {} KiB, warm", shape.cell_bytes >> 10), 1, count * rounds, count * rounds * stride,
+            [&](size_t) {
+              auto calls = bench.client.calls();
+              std::vector<uint8_t> header(stride - shape.cell_bytes), cell(shape.cell_bytes);
+              for (size_t i = 0; i < count * rounds; ++i) {
+                calls->read(
+                    0,
+                    {bench.shard(chunk), i % count * stride, static_cast<uint32_t>(header.size()), 0, shape.cell_bytes},
+                    header, cell, Bench::soon());
+                Bench::finish(*calls);
+              }
+            });
 }
 
 // Before the others, whose records take memory themselves.
@@ -130,7 +140,8 @@ void memory_row(Bench& bench) {
 void run(const std::string& directory) {
   Bench bench(directory);
   memory_row(bench);
-  test::RecordShape large{.cell_bytes = 256u << 10, .data_bytes = 256u << 10}, small{.cell_bytes = 4096, .data_bytes = 4096};
+  test::RecordShape large{.cell_bytes = 256u << 10, .data_bytes = 256u << 10},
+      small{.cell_bytes = 4096, .data_bytes = 4096};
   uint64_t stream_chunk = bench.next_chunk;
   append_row(bench, "append 256 KiB, a sync every 16", 1, 1024, 16, large);
   append_row(bench, "append 256 KiB, a sync every 16, 4 clients", 4, 256, 16, large);

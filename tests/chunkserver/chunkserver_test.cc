@@ -1,4 +1,5 @@
-// The whole chunkserver over loopback: with the client library's calls, with a metaserver's heartbeats, and with garbage.
+// The whole chunkserver over loopback: with the client library's calls, with a metaserver's heartbeats, and with
+// garbage.
 #include "chunkserver/chunkserver.h"
 
 #include <gtest/gtest.h>
@@ -22,7 +23,8 @@ constexpr Epoch kEpoch{4};
 
 class ChunkserverTest : public ::testing::Test {
  protected:
-  ChunkserverTest() : client_(real_network(), real_clock(), [this](ServerId, bool) { return Result<Address>(server_->address()); }) {
+  ChunkserverTest()
+      : client_(real_network(), real_clock(), [this](ServerId, bool) { return Result<Address>(server_->address()); }) {
     start(1);
     EXPECT_TRUE(server_->identity().adopt(test::kIncarnation, kServer).ok());
   }
@@ -37,7 +39,8 @@ class ChunkserverTest : public ::testing::Test {
   ShardRef shard(uint64_t chunk) const { return {kServer, test::kIncarnation, ChunkId{chunk}, 2}; }
   static Instant soon() { return real_clock().now() + 30s; }
 
-  ShardCalls::Completion append(const ShardRef& ref, uint64_t place, std::span<const uint8_t> record, bool sync = false) {
+  ShardCalls::Completion append(const ShardRef& ref, uint64_t place, std::span<const uint8_t> record,
+                                bool sync = false) {
     auto calls = client_.calls();
     iovec piece{const_cast<uint8_t*>(record.data()), record.size()};
     calls->append(1, {ref, place, kEpoch, sync}, {&piece, 1}, soon());
@@ -81,7 +84,8 @@ TEST_F(ChunkserverTest, AppendsSyncsReadsSealsListsAndRemoves) {
   std::vector<uint8_t> part(8192);
   ASSERT_TRUE(read({ref, 0, 4096, 16384, 8192}, header, part).status.ok());
   EXPECT_TRUE(std::equal(part.begin(), part.end(), record.begin() + 4096 + 16384));
-  ASSERT_TRUE(read({ref, 0, 0, 4096 + 8192, 8192}, {}, part).status.ok()) << "without a header the offset counts from the place";
+  ASSERT_TRUE(read({ref, 0, 0, 4096 + 8192, 8192}, {}, part).status.ok())
+      << "without a header the offset counts from the place";
   EXPECT_TRUE(std::equal(part.begin(), part.end(), record.begin() + 4096 + 8192));
   ASSERT_TRUE(read({ref, 1u << 20, 4096, 0, 8192}, header, part).status.ok()) << "beyond the end there are zeros";
   EXPECT_EQ(header, std::vector<uint8_t>(4096));
@@ -238,7 +242,8 @@ TEST(ChunkserverHeartbeatTest, RegistersWithAMetaserverThatComesLate) {
   };
   ChunkserverOptions options;
   options.data = directory.path();
-  options.metaserver = start_metaserver({"127.0.0.1", 0})->address();  // gone at once: its port is free, and nobody answers
+  options.metaserver =
+      start_metaserver({"127.0.0.1", 0})->address();  // gone at once: its port is free, and nobody answers
   options.advertise = Address{"storage.example", 0};
   options.labels = {"site", "rack", "host", "0"};
 

@@ -54,7 +54,8 @@ TEST_F(ShardCheckTest, CountsRecordsOfAllShapesOverHolesAndPunchedStripes) {
 TEST_F(ShardCheckTest, AFlippedByteInAnyHeaderIsFound) {
   uint64_t second = put(0), third = put(second, kManyOwners);
   uint64_t end = put(third);
-  for (uint64_t at : {uint64_t{0}, uint64_t{3}, uint64_t{200}, uint64_t{4095}, second, second + 20, second + 9000, third + 4000}) {
+  for (uint64_t at :
+       {uint64_t{0}, uint64_t{3}, uint64_t{200}, uint64_t{4095}, second, second + 20, second + 9000, third + 4000}) {
     std::vector<uint8_t> byte(1);
     ASSERT_TRUE(file_->read_at(at, byte).ok());
     byte[0] ^= 0x40;
@@ -81,7 +82,8 @@ TEST_F(ShardCheckTest, ARecordOfAnotherPlaceIsBad) {
 TEST_F(ShardCheckTest, ATornTailOfAnOpenShardIsNotDamage) {
   uint64_t second = put(0);
   auto record = make_record(kKey, second, kSmall);
-  std::fill(record.begin() + 512, record.begin() + 4096, 0);  // the header's first sector came to the disk, and the cell
+  std::fill(record.begin() + 512, record.begin() + 4096,
+            0);  // the header's first sector came to the disk, and the cell
   write(second, record);
   ShardReport open = check();
   EXPECT_EQ(open.records, 1u);

@@ -10,8 +10,8 @@
 namespace cairn {
 namespace {
 
-using ::testing::ElementsAre;
 using test::make_record;
+using ::testing::ElementsAre;
 
 constexpr ShardKey kKey{ChunkId{0x125f}, 3};
 constexpr Epoch kEpoch{4};
@@ -36,7 +36,8 @@ TEST_F(ShardFaultsTest, AFailedSyncFailsTheShardForGoodAndOverARestart) {
   disk_.fail_syncs = false;
   EXPECT_EQ(store_->sync(kKey, record.size()).code(), Errc::io) << "a later success would prove nothing";
   EXPECT_EQ(store_->append(kKey, record.size(), kEpoch, make_record(kKey, record.size()), false).code(), Errc::io);
-  EXPECT_EQ(store_->append(kKey, 0, kEpoch, record, true).code(), Errc::io) << "not even a repetition: its bytes may be lost";
+  EXPECT_EQ(store_->append(kKey, 0, kEpoch, record, true).code(), Errc::io)
+      << "not even a repetition: its bytes may be lost";
   EXPECT_TRUE(failed(kKey));
   EXPECT_TRUE(store_->file(kKey).ok()) << "what is there can be read";
   EXPECT_THAT(test::shard_files(directory_.path()), ElementsAre("000000000000125f-03.failed"));
@@ -61,7 +62,8 @@ TEST_F(ShardFaultsTest, AFailedWriteFailsTheShardAndTheOthersGoOn) {
   auto record = make_record(kKey, 0);
   ASSERT_TRUE(store_->append(kKey, 0, kEpoch, record, true).ok());
   disk_.fail_writes = true;
-  EXPECT_EQ(store_->append(kKey, record.size(), kEpoch, make_record(kKey, record.size()), false).code(), Errc::no_space);
+  EXPECT_EQ(store_->append(kKey, record.size(), kEpoch, make_record(kKey, record.size()), false).code(),
+            Errc::no_space);
   disk_.fail_writes = false;
   EXPECT_EQ(store_->append(kKey, record.size(), kEpoch, make_record(kKey, record.size()), false).code(), Errc::io);
   EXPECT_TRUE(failed(kKey));

@@ -11,8 +11,8 @@
 namespace cairn {
 namespace {
 
-using ::testing::ElementsAre;
 using test::make_record;
+using ::testing::ElementsAre;
 
 constexpr ShardKey kKey{ChunkId{0x125f}, 3};
 constexpr Epoch kEpoch{4};
@@ -68,10 +68,12 @@ TEST_F(ShardStoreTest, ARepetitionIsAnsweredAndAnotherContentIsRefused) {
   EXPECT_EQ(*again, record.size());
   EXPECT_EQ(store_->append(kKey, 0, kEpoch, make_record(kKey, 0, {}, 2), true).code(), Errc::invalid);
   auto longer = make_record(kKey, 0, {.cell_bytes = 1u << 20, .data_bytes = 1u << 20});
-  EXPECT_EQ(store_->append(kKey, 0, kEpoch, longer, true).code(), Errc::invalid) << "begins before the end and goes beyond";
+  EXPECT_EQ(store_->append(kKey, 0, kEpoch, longer, true).code(), Errc::invalid)
+      << "begins before the end and goes beyond";
   uint64_t stride = test::stride_of({});
   ASSERT_TRUE(store_->append(kKey, 2 * stride, kEpoch, make_record(kKey, 2 * stride), false).ok());
-  EXPECT_EQ(store_->append(kKey, stride, kEpoch, make_record(kKey, stride), false).code(), Errc::invalid) << "into a hole";
+  EXPECT_EQ(store_->append(kKey, stride, kEpoch, make_record(kKey, stride), false).code(), Errc::invalid)
+      << "into a hole";
   EXPECT_EQ(read(kKey, 0, record.size()), record);
 }
 
@@ -200,7 +202,8 @@ TEST_F(ShardStoreTest, ARestartFindsOpenAndSealedShardsAsTheyWere) {
   EXPECT_TRUE(store_->append(kKey, 0, kEpoch, record, true).ok()) << "a repetition over a restart";
   auto next = make_record(kKey, record.size());
   EXPECT_TRUE(store_->append(kKey, record.size(), kEpoch, next, true).ok());
-  EXPECT_EQ(store_->append(sealed, record.size(), kEpoch, make_record(sealed, record.size()), false).code(), Errc::stale_epoch);
+  EXPECT_EQ(store_->append(sealed, record.size(), kEpoch, make_record(sealed, record.size()), false).code(),
+            Errc::stale_epoch);
 }
 
 TEST_F(ShardStoreTest, BytesFromBeforeARestartAreSyncedWhenAskedFor) {
@@ -272,7 +275,8 @@ TEST(RecordCheckTest, OnlyAWholeRecordForThisPlaceIsTaken) {
   EXPECT_EQ(check_record(record, {Incarnation{1}, kKey, 4096}).code(), Errc::invalid);
   EXPECT_EQ(check_record(std::span(record).first(record.size() - 4096), where).code(), Errc::invalid);
   EXPECT_EQ(check_record({}, where).code(), Errc::invalid);
-  for (size_t bytes = 1; bytes < 4096; bytes += 13) EXPECT_FALSE(check_record(std::span(record).first(bytes), where).ok());
+  for (size_t bytes = 1; bytes < 4096; bytes += 13)
+    EXPECT_FALSE(check_record(std::span(record).first(bytes), where).ok());
   for (size_t at = 0; at < 4096; at += 3) {
     auto flipped = record;
     flipped[at] ^= 0x10;

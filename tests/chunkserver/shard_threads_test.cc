@@ -56,7 +56,8 @@ TEST_F(ShardThreadsTest, SixteenWritersOfOneShardGetOneContentForEachPlace) {
   for (uint64_t writer = 1; writer <= 16; ++writer) {
     writers.emplace_back("writer", [&, writer] {
       for (uint64_t i = 0; i < 16; ++i) {  // all want the same places, each with its own content
-        auto end = store_->append(kKey, i * stride, kEpoch, make_record(kKey, i * stride, kSmall, writer * 100 + i), true);
+        auto end =
+            store_->append(kKey, i * stride, kEpoch, make_record(kKey, i * stride, kSmall, writer * 100 + i), true);
         if (end.ok()) {
           ++written;
           EXPECT_EQ(winners[i].exchange(writer), 0u) << "two contents were accepted at one place";

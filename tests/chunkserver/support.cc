@@ -35,7 +35,8 @@ RecordHeader header_of(const RecordShape& shape) {
 
 uint64_t stride_of(const RecordShape& shape) { return header_of(shape).shape.stride(); }
 
-std::vector<uint8_t> make_record(ShardKey key, uint64_t place, RecordShape shape, uint64_t content, Incarnation incarnation) {
+std::vector<uint8_t> make_record(ShardKey key, uint64_t place, RecordShape shape, uint64_t content,
+                                 Incarnation incarnation) {
   RecordHeader header = header_of(shape);
   header.incarnation = incarnation;
   header.chunk = key.chunk;

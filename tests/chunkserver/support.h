@@ -47,14 +47,14 @@ class FaultyDisk : public Disk {
  public:
   explicit FaultyDisk(Disk& inner) : inner_(inner) {}
 
-  std::atomic<bool> fail_syncs = false;            // of files; with io
+  std::atomic<bool> fail_syncs = false;  // of files; with io
   std::atomic<bool> fail_directory_syncs = false;
-  std::atomic<bool> skip_syncs = false;            // count them only: for tests of very many
-  std::atomic<bool> fail_writes = false;           // with no_space, after half of the bytes
-  std::atomic<bool> fail_creates = false;          // with no_space
+  std::atomic<bool> skip_syncs = false;    // count them only: for tests of very many
+  std::atomic<bool> fail_writes = false;   // with no_space, after half of the bytes
+  std::atomic<bool> fail_creates = false;  // with no_space
   std::atomic<uint64_t> file_syncs = 0, directory_syncs = 0;
   std::atomic<int64_t> open_files = 0, most_open_files = 0;
-  std::atomic<uint64_t> free_bytes = UINT64_MAX;   // what space() says, unless it is UINT64_MAX
+  std::atomic<uint64_t> free_bytes = UINT64_MAX;  // what space() says, unless it is UINT64_MAX
 
   // While held, file syncs wait. release() lets all go on.
   void hold_syncs();

@@ -112,13 +112,15 @@ TEST(NameCacheTest, NeverContradictsTheDirectoriesOfAModel) {
           model.erase(there);
           break;
         case 2:
-          names.store(InodeId{parent}, name, there == model.end() ? NameCache::Known{} : NameCache::Known{InodeId{there->second}, 1},
+          names.store(InodeId{parent}, name,
+                      there == model.end() ? NameCache::Known{} : NameCache::Known{InodeId{there->second}, 1},
                       names.ticket(InodeId{parent}, name));
           break;
         default: {
           const auto known = names.find(InodeId{parent}, name);
           if (known) {
-            ASSERT_EQ(raw(known->inode), there == model.end() ? 0u : there->second) << "seed " << seed << " step " << step;
+            ASSERT_EQ(raw(known->inode), there == model.end() ? 0u : there->second)
+                << "seed " << seed << " step " << step;
           }
           break;
         }

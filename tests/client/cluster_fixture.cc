@@ -43,7 +43,8 @@ void Cluster::start_chunkserver(uint32_t index) {
   chunkservers_[index] = std::make_unique<Chunkserver>(real_network(), real_clock(), real_disk(), options, ++seed_);
   must(chunkservers_[index]->start());
   chunk_addresses_[index] = chunkservers_[index]->address();
-  if (!chunkservers_[index]->wait_until_registered(real_clock().now() + 30s)) throw std::runtime_error("a chunkserver was not registered");
+  if (!chunkservers_[index]->wait_until_registered(real_clock().now() + 30s))
+    throw std::runtime_error("a chunkserver was not registered");
 }
 
 std::unique_ptr<Filesystem> Cluster::mount(FilesystemOptions options) {
@@ -64,7 +65,8 @@ std::vector<uint8_t> pattern(uint64_t seed, size_t bytes) {
 std::vector<uint8_t> read_all(Filesystem& filesystem, InodeId inode) {
   std::vector<uint8_t> all(must(filesystem.get_attributes(inode)).size);
   for (size_t at = 0; at < all.size();) {
-    const size_t count = must(filesystem.read(inode, at, std::span(all).subspan(at, std::min<size_t>(all.size() - at, 1 << 20))));
+    const size_t count =
+        must(filesystem.read(inode, at, std::span(all).subspan(at, std::min<size_t>(all.size() - at, 1 << 20))));
     if (count == 0) throw std::runtime_error("a file ends before its size");
     at += count;
   }

@@ -1,4 +1,5 @@
-// One metaserver and some chunkservers in this process, over loopback, in a directory of its own: what the client's tests run against.
+// One metaserver and some chunkservers in this process, over loopback, in a directory of its own: what the client's
+// tests run against.
 //
 // A killed server is destroyed; starting it again uses the same directory and port. One thread.
 #pragma once
@@ -31,7 +32,10 @@ class Cluster {
   ~Cluster();
 
   void start_metaserver();
-  void kill_metaserver() { metaserver_.reset(); store_.reset(); }
+  void kill_metaserver() {
+    metaserver_.reset();
+    store_.reset();
+  }
   void start_chunkserver(uint32_t index);
   void kill_chunkserver(uint32_t index) { chunkservers_[index].reset(); }
   Address metaserver() const { return address_; }

@@ -130,7 +130,7 @@ TEST(FilesystemSpaceTest, NoSpaceIsReportedAndWhatWasReportedIsDroppedInTheEnd) 
   EXPECT_EQ(mounted->sync(inode).code(), Errc::no_space);
   EXPECT_EQ(mounted->write(inode, 5000, pattern(1, 10)).code(), Errc::no_space);
   EXPECT_EQ(mounted->flush(made.handle).code(), Errc::no_space);
-  EXPECT_TRUE(mounted->flush(made.handle).ok());  // each descriptor is told once
+  EXPECT_TRUE(mounted->flush(made.handle).ok());               // each descriptor is told once
   const auto tiny = must(mounted->create(file_node("tiny")));  // needs no chunk
   must(mounted->write(tiny.entry.attributes.inode, 0, pattern(2, 100)));
   must(mounted->sync(tiny.entry.attributes.inode));

@@ -1,4 +1,5 @@
-// Random operations on a few files, with everything that could be forgotten on the way, against files that are arrays of bytes.
+// Random operations on a few files, with everything that could be forgotten on the way, against files that are arrays
+// of bytes.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -22,7 +23,8 @@ struct File {
 
 class RandomRun {
  public:
-  RandomRun(Cluster& cluster, Random random, FilesystemOptions options) : cluster_(cluster), random_(random), options_(options) {
+  RandomRun(Cluster& cluster, Random random, FilesystemOptions options)
+      : cluster_(cluster), random_(random), options_(options) {
     mounted_ = cluster_.mount(options_);
     for (int i = 0; i < 3; ++i) {
       const auto made = must(mounted_->create(file_node(fmt::format("f{}-{}", random_(), i))));
@@ -35,16 +37,25 @@ class RandomRun {
     switch (random_.below(12)) {
       case 0:
       case 1:
-      case 2: return write(file, random_.below(limit_));
-      case 3: return write(file, file.content.size());
-      case 4: return append(file);
-      case 5: return truncate(file);
+      case 2:
+        return write(file, random_.below(limit_));
+      case 3:
+        return write(file, file.content.size());
+      case 4:
+        return append(file);
+      case 5:
+        return truncate(file);
       case 6:
-      case 7: return read(file);
-      case 8: return must(mounted_->sync(file.inode));
-      case 9: return zero(file);
-      case 10: return random_.one_in(4) ? must(mounted_->sync_all()) : stream(file);
-      default: return check(file);
+      case 7:
+        return read(file);
+      case 8:
+        return must(mounted_->sync(file.inode));
+      case 9:
+        return zero(file);
+      case 10:
+        return random_.one_in(4) ? must(mounted_->sync_all()) : stream(file);
+      default:
+        return check(file);
     }
   }
   void reopen() {
@@ -59,10 +70,14 @@ class RandomRun {
  private:
   size_t length() {
     switch (random_.below(4)) {
-      case 0: return random_.between(1, 200);
-      case 1: return random_.between(1, 9000);
-      case 2: return 4096 * random_.between(1, 8);
-      default: return random_.between(1, 150000);
+      case 0:
+        return random_.between(1, 200);
+      case 1:
+        return random_.between(1, 9000);
+      case 2:
+        return 4096 * random_.between(1, 8);
+      default:
+        return random_.between(1, 150000);
     }
   }
   void write(File& file, uint64_t offset) {
@@ -105,7 +120,8 @@ class RandomRun {
     const size_t count = must(mounted_->read(file.inode, offset, seen));
     const uint64_t there = file.content.size() > offset ? file.content.size() - offset : 0;
     ASSERT_EQ(count, std::min<uint64_t>(there, seen.size()));
-    ASSERT_TRUE(std::equal(seen.begin(), seen.begin() + static_cast<std::ptrdiff_t>(count), file.content.begin() + static_cast<std::ptrdiff_t>(count == 0 ? 0 : offset)));
+    ASSERT_TRUE(std::equal(seen.begin(), seen.begin() + static_cast<std::ptrdiff_t>(count),
+                           file.content.begin() + static_cast<std::ptrdiff_t>(count == 0 ? 0 : offset)));
   }
   void check(File& file) {
     ASSERT_EQ(must(mounted_->get_attributes(file.inode)).size, file.content.size());

@@ -65,10 +65,13 @@ TEST_F(FilesystemTest, TheOnlyMountIsSoleAndItsSizesAreSeenAtOnce) {
 }
 
 TEST_F(FilesystemTest, FilesOfEverySizeAreReadBackByAnotherMount) {
-  const std::vector<size_t> sizes = {0, 1, 100, 2048, 2049, 4096, 10000, 65536, 262144, 300001, 1048576, 1500000, 5000000, 20 << 20};
-  for (size_t i = 0; i < sizes.size(); ++i) must(mounted_->release(make(fmt::format("f{}", i), pattern(i, sizes[i])).handle));
+  const std::vector<size_t> sizes = {0,     1,      100,    2048,    2049,    4096,    10000,
+                                     65536, 262144, 300001, 1048576, 1500000, 5000000, 20 << 20};
+  for (size_t i = 0; i < sizes.size(); ++i)
+    must(mounted_->release(make(fmt::format("f{}", i), pattern(i, sizes[i])).handle));
   remount();
-  for (size_t i = 0; i < sizes.size(); ++i) EXPECT_EQ(read_all(*mounted_, find(fmt::format("f{}", i))), pattern(i, sizes[i])) << sizes[i];
+  for (size_t i = 0; i < sizes.size(); ++i)
+    EXPECT_EQ(read_all(*mounted_, find(fmt::format("f{}", i))), pattern(i, sizes[i])) << sizes[i];
 }
 
 TEST_F(FilesystemTest, WhatFsyncAcknowledgedSurvivesACrashOfTheClient) {
@@ -310,7 +313,8 @@ TEST_F(FilesystemTest, FewBytesOfMemoryAreEnoughForMuchData) {
   options.cache_bytes = 2 << 20;
   mounted_ = cluster_.mount(options);
   const auto made = make("big", pattern(1, 30 << 20));  // one write, larger than all memory for writes
-  for (uint64_t i = 0; i < 20; ++i) must(mounted_->write(made.entry.attributes.inode, (30 + i) << 20, pattern(i, 1 << 20)));
+  for (uint64_t i = 0; i < 20; ++i)
+    must(mounted_->write(made.entry.attributes.inode, (30 + i) << 20, pattern(i, 1 << 20)));
   auto wanted = pattern(1, 30 << 20);
   for (uint64_t i = 0; i < 20; ++i) std::ranges::copy(pattern(i, 1 << 20), std::back_inserter(wanted));
   EXPECT_EQ(read_all(*mounted_, made.entry.attributes.inode), wanted);

@@ -11,7 +11,7 @@ namespace {
 constexpr uint64_t kFile = 2000;
 struct Byte {
   bool known = false;
-  uint64_t place = 0;     // 0: hole
+  uint64_t place = 0;  // 0: hole
   uint64_t position = 0;
   bool operator==(const Byte&) const = default;
 };
@@ -57,7 +57,8 @@ TEST(LayoutCacheTest, CommitsPagesAndHolesAgreeWithAModel) {
         default: {  // a page with one extent in its middle that reaches beyond it
           const uint64_t begin = random.below(to);
           cache.add_page(from, to, {extent(begin, kFile - begin, place, position)});
-          for (uint64_t at = from; at < to; ++at) model[at] = at < begin ? Byte{true, 0, 0} : Byte{true, place, position + at - begin};
+          for (uint64_t at = from; at < to; ++at)
+            model[at] = at < begin ? Byte{true, 0, 0} : Byte{true, place, position + at - begin};
           break;
         }
       }

@@ -55,7 +55,8 @@ TEST(PackerTest, ExtentsLeadBackToEveryByteForRandomRuns) {
       bytes.resize(shape->data_bytes());
       uint64_t at = uint64_t{stripe.data.first_cell} * stripe.data.cell_bytes;
       for (const iovec& piece : stripe.data.pieces) {
-        std::copy_n(static_cast<const uint8_t*>(piece.iov_base), piece.iov_len, bytes.begin() + static_cast<std::ptrdiff_t>(at));
+        std::copy_n(static_cast<const uint8_t*>(piece.iov_base), piece.iov_len,
+                    bytes.begin() + static_cast<std::ptrdiff_t>(at));
         at += piece.iov_len;
       }
       add_extents(stripe, {place, *shape}, ChunkId{5}, extents);
@@ -70,12 +71,13 @@ TEST(PackerTest, ExtentsLeadBackToEveryByteForRandomRuns) {
       uint64_t covered = 0;
       for (const Extent& extent : extents[run.file]) {
         ASSERT_TRUE(valid(extent)) << "seed " << seed;
-        const uint64_t from = std::max(extent.offset, run.offset), to = std::min(extent.end(), run.offset + run.length());
+        const uint64_t from = std::max(extent.offset, run.offset),
+                       to = std::min(extent.end(), run.offset + run.length());
         if (from >= to) continue;
         uint64_t out = from - run.offset;
         for (const CellRange& range : cells_of(extent.part(from, to))) {
-          std::copy_n(content.at(range.place).begin() + range.cell * extent.shape.cell_bytes + range.offset, range.length,
-                      found.begin() + static_cast<std::ptrdiff_t>(out));
+          std::copy_n(content.at(range.place).begin() + range.cell * extent.shape.cell_bytes + range.offset,
+                      range.length, found.begin() + static_cast<std::ptrdiff_t>(out));
           out += range.length;
         }
         covered += to - from;

@@ -25,14 +25,16 @@ void sequential(Filesystem& filesystem, uint64_t mebibytes, const std::vector<ui
     for (uint64_t i = 0; i < mebibytes; ++i) must(filesystem.write(inode, i << 20, data));
     must(filesystem.sync(inode));
   });
-  fmt::print("sequential write {} MiB: {:.0f} MiB/s, fsync included\n", mebibytes, static_cast<double>(mebibytes) / write);
+  fmt::print("sequential write {} MiB: {:.0f} MiB/s, fsync included\n", mebibytes,
+             static_cast<double>(mebibytes) / write);
   std::vector<uint8_t> into(128 << 10);
   const double read = seconds_of([&] {
     for (uint64_t at = 0; at < mebibytes << 20; at += into.size()) must(filesystem.read(inode, at, into));
   });
   fmt::print("sequential read  {} MiB in 128 KiB: {:.0f} MiB/s\n", mebibytes, static_cast<double>(mebibytes) / read);
   const double random = seconds_of([&] {
-    for (uint64_t i = 0; i < 2000; ++i) must(filesystem.read(inode, (i * 7919 * 4096) % (mebibytes << 20), std::span(into).first(4096)));
+    for (uint64_t i = 0; i < 2000; ++i)
+      must(filesystem.read(inode, (i * 7919 * 4096) % (mebibytes << 20), std::span(into).first(4096)));
   });
   fmt::print("random read 4 KiB: {:.0f}/s\n", 2000 / random);
 }
@@ -73,4 +75,6 @@ int run(uint64_t mebibytes) {
 }  // namespace
 }  // namespace cairn
 
-int main(int count, char** arguments) { return cairn::run(count > 1 ? std::strtoull(arguments[1], nullptr, 10) : 1024); }
+int main(int count, char** arguments) {
+  return cairn::run(count > 1 ? std::strtoull(arguments[1], nullptr, 10) : 1024);
+}

@@ -12,7 +12,9 @@ namespace {
 
 constexpr uint64_t kFile = 64 << 10;
 
-std::shared_ptr<BufferBudget> budget() { return std::make_shared<BufferBudget>(64u << 20, std::make_shared<BufferSpares>(1u << 20)); }
+std::shared_ptr<BufferBudget> budget() {
+  return std::make_shared<BufferBudget>(64u << 20, std::make_shared<BufferSpares>(1u << 20));
+}
 
 std::vector<uint8_t> bytes(Random& random, size_t count) {
   std::vector<uint8_t> made(count);
@@ -41,12 +43,23 @@ TEST(PieceMapTest, BytesAreCountedThroughRandomChanges) {
       const uint64_t from = random.below(900), to = from + random.between(1, 100);
       const Piece piece{from, static_cast<uint32_t>(to - from), segment, static_cast<uint32_t>(random.below(100))};
       switch (random.below(3)) {
-        case 0: map.insert(piece); std::fill(covered.begin() + from, covered.begin() + to, true); break;
-        case 1: map.insert_below(piece); std::fill(covered.begin() + from, covered.begin() + to, true); break;
-        default: map.erase(from, to); std::fill(covered.begin() + from, covered.begin() + to, false); break;
+        case 0:
+          map.insert(piece);
+          std::fill(covered.begin() + from, covered.begin() + to, true);
+          break;
+        case 1:
+          map.insert_below(piece);
+          std::fill(covered.begin() + from, covered.begin() + to, true);
+          break;
+        default:
+          map.erase(from, to);
+          std::fill(covered.begin() + from, covered.begin() + to, false);
+          break;
       }
-      ASSERT_EQ(map.bytes(), static_cast<uint64_t>(std::count(covered.begin(), covered.end(), true))) << "seed " << seed;
-      for (uint64_t at = 0; at < 1000; ++at) ASSERT_EQ(map.covers(at, at + 1), covered[at]) << "seed " << seed << " at " << at;
+      ASSERT_EQ(map.bytes(), static_cast<uint64_t>(std::count(covered.begin(), covered.end(), true)))
+          << "seed " << seed;
+      for (uint64_t at = 0; at < 1000; ++at)
+        ASSERT_EQ(map.covers(at, at + 1), covered[at]) << "seed " << seed << " at " << at;
     }
   }
 }
@@ -61,7 +74,8 @@ TEST(DirtyLayerTest, LayersShowTheNewestBytesThroughTakesAndPutBacks) {
     for (int step = 0; step < 80; ++step) {
       switch (random.below(8)) {
         default: {
-          const uint64_t offset = random.below(kFile - 1), length = random.between(1, std::min<uint64_t>(kFile - offset, random.one_in(4) ? 20000 : 300));
+          const uint64_t offset = random.below(kFile - 1),
+                         length = random.between(1, std::min<uint64_t>(kFile - offset, random.one_in(4) ? 20000 : 300));
           const auto data = bytes(random, length);
           dirty.write(memory, offset, data, {1, 0}, {step});
           std::copy(data.begin(), data.end(), model.begin() + static_cast<std::ptrdiff_t>(offset));
@@ -74,7 +88,8 @@ TEST(DirtyLayerTest, LayersShowTheNewestBytesThroughTakesAndPutBacks) {
           if (!flushing.empty()) {
             const size_t which = random.below(flushing.size());
             const auto layer = flushing[which];
-            const std::vector<std::shared_ptr<FlushLayer>> newer(flushing.begin() + static_cast<std::ptrdiff_t>(which) + 1, flushing.end());
+            const std::vector<std::shared_ptr<FlushLayer>> newer(
+                flushing.begin() + static_cast<std::ptrdiff_t>(which) + 1, flushing.end());
             // Older layers keep their bytes; those of this one go below newer bytes only.
             flushing.erase(flushing.begin() + static_cast<std::ptrdiff_t>(which));
             dirty.put_back(*layer, newer);

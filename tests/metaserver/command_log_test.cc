@@ -32,7 +32,9 @@ class CommandLogTest : public testing::Test {
     EXPECT_TRUE(log->begin(kIncarnation, LogIndex{1}).ok());
     return log;
   }
-  static std::string command(uint64_t index) { return fmt::format("command {} {}", index, std::string(index % 50, 'x')); }
+  static std::string command(uint64_t index) {
+    return fmt::format("command {} {}", index, std::string(index % 50, 'x'));
+  }
   static void append(CommandLog& log, uint64_t first, uint64_t count) {
     std::vector<std::string> commands;
     for (uint64_t i = first; i < first + count; ++i) commands.push_back(command(i));
@@ -95,7 +97,8 @@ TEST_F(CommandLogTest, CutsATornTailAtEveryByteAndGoesOn) {
   {
     const SegmentHeader header = decode_segment_header(whole).value();
     for (uint64_t size = kSegmentHeaderBytes; size <= whole.size(); ++size) {
-      const auto scan = scan_segment(header, std::span(whole).first(size), [](LogIndex, std::span<const uint8_t>) { return Status{}; });
+      const auto scan = scan_segment(header, std::span(whole).first(size),
+                                     [](LogIndex, std::span<const uint8_t>) { return Status{}; });
       if (scan->clean) ends.push_back(size);
     }
   }
@@ -223,7 +226,8 @@ TEST_F(CommandLogTest, CutsGarbageBehindTheLastEntry) {
     append(*log, 1, 2);
   }
   const auto whole = contents(kFirstSegment);
-  // Zeros as a delayed allocation leaves them, noise, and an entry of another segment, which does not count as a later one.
+  // Zeros as a delayed allocation leaves them, noise, and an entry of another segment, which does not count as a later
+  // one.
   const std::string stale = encode_entry({kIncarnation, LogIndex{1}, 999}, LogIndex{3}, {"stale"});
   for (const std::string& tail : {std::string(5000, '\0'), std::string(777, '\xa5'), stale, "ENTY" + stale}) {
     auto bytes = whole;
@@ -261,7 +265,8 @@ TEST_F(CommandLogTest, AFailedWriteOrSyncIsFinal) {
     append(*log, last + 1, 1);
     disk_.add_fault({.operation = operation, .path_part = "log-", .times = 1});
     EXPECT_FALSE(log->append(LogIndex{last + 2}, {command(last + 2)}).ok());
-    EXPECT_FALSE(log->append(LogIndex{last + 2}, {command(last + 2)}).ok()) << "the fault is over, but the log has failed";
+    EXPECT_FALSE(log->append(LogIndex{last + 2}, {command(last + 2)}).ok())
+        << "the fault is over, but the log has failed";
     log.reset();
     disk_.crash();
     log = must_open();

@@ -19,14 +19,20 @@ namespace {
 
 Genesis test_genesis_values() {
   return {.incarnation = Incarnation{77},
-          .default_class = {.id = kDefaultClass, .name = "default", .policy = {4, 2}, .cell_bytes = 4096, .failure_domain = "host"},
+          .default_class =
+              {.id = kDefaultClass, .name = "default", .policy = {4, 2}, .cell_bytes = 4096, .failure_domain = "host"},
           .wall_ns = 1};
 }
-MakeNode file(const std::string& name) { return {.parent = kRootInode, .name = name, .mode = S_IFREG | 0644, .uid = 0, .gid = 0, .rdev = 0, .target = {}}; }
-bool exists(const OrderedStore& store, const std::string& name) { return queries::lookup(*store.view(), kRootInode, name).ok(); }
+MakeNode file(const std::string& name) {
+  return {.parent = kRootInode, .name = name, .mode = S_IFREG | 0644, .uid = 0, .gid = 0, .rdev = 0, .target = {}};
+}
+bool exists(const OrderedStore& store, const std::string& name) {
+  return queries::lookup(*store.view(), kRootInode, name).ok();
+}
 
 SessionId open_session(Committer& committer, uint64_t nonce) {
-  const Outcome outcome = committer.propose(OpenSession{{.name = "test", .host = "h", .pid = 1, .mount = false, .nonce = nonce}});
+  const Outcome outcome =
+      committer.propose(OpenSession{{.name = "test", .host = "h", .pid = 1, .mount = false, .nonce = nonce}});
   EXPECT_TRUE(outcome.ok());
   return std::get<SessionId>(*outcome);
 }
@@ -76,7 +82,8 @@ TEST(CommitterTest, AStoppedCommitterRefuses) {
   EXPECT_EQ(committer.propose(SealChunks{}).code(), Errc::unavailable);
 }
 
-// What survives the process: the store (which forgets what was not flushed), the promises, and the requests without an answer.
+// What survives the process: the store (which forgets what was not flushed), the promises, and the requests without an
+// answer.
 struct World {
   MemoryStore store;
   std::set<std::string> promised;
@@ -116,16 +123,19 @@ void run_server(World& world, SimMachine& machine, bool checkpoints) {
   ASSERT_TRUE(log.ok()) << log.error().what;
   const auto recovered = recover(**log, world.store, test_genesis_values());
   ASSERT_TRUE(recovered.ok()) << recovered.error().what;
-  for (const std::string& name : world.promised) ASSERT_TRUE(exists(world.store, name)) << name << " was acknowledged and is gone";
+  for (const std::string& name : world.promised)
+    ASSERT_TRUE(exists(world.store, name)) << name << " was acknowledged and is gone";
   Committer committer(machine.clock, **log, world.store, recovered->applied, recovered->wall_ns,
                       {.limits = {.batch_commands = 4}, .on_failure = [&world](const Error&) { ++world.failures; }});
   std::unique_ptr<Checkpointer> checkpointer;
   if (checkpoints) {
-    checkpointer = std::make_unique<Checkpointer>(machine.clock, **log, world.store, committer,
-                                                  Checkpointer::Options{.log_bytes = 5000, .interval = 100ms, .look_every = 10ms});
+    checkpointer =
+        std::make_unique<Checkpointer>(machine.clock, **log, world.store, committer,
+                                       Checkpointer::Options{.log_bytes = 5000, .interval = 100ms, .look_every = 10ms});
   }
   std::vector<Thread> workers;
-  for (int worker = 0; worker < kWorkers; ++worker) workers.emplace_back("worker", [&world, &committer, worker, run] { work(world, committer, worker, run); });
+  for (int worker = 0; worker < kWorkers; ++worker)
+    workers.emplace_back("worker", [&world, &committer, worker, run] { work(world, committer, worker, run); });
   workers.clear();
 }
 
@@ -151,7 +161,8 @@ TEST(CommitterSimulationTest, WhatWasAcknowledgedSurvivesPowerCutsAndRetriesHapp
     });
     ASSERT_TRUE(end.ok()) << "seed " << seed << ": " << end.error().what;
     ASSERT_GT(world.promised.size(), 50u) << "seed " << seed;
-    for (const std::string& name : world.promised) ASSERT_TRUE(exists(world.store, name)) << "seed " << seed << " " << name;
+    for (const std::string& name : world.promised)
+      ASSERT_TRUE(exists(world.store, name)) << "seed " << seed << " " << name;
     // Nothing but what was asked for, once each: a retry that had happened twice would have failed with `exists`.
     const auto page = queries::directory(*world.store.view(), kRootInode, 0, 1'000'000);
     EXPECT_LE(page->entries.size(), world.promised.size() + kWorkers);

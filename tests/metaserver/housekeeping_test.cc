@@ -32,7 +32,8 @@ TEST(ErrandsTest, AnErrandIsDoneWhenEveryServerHasConfirmed) {
 TEST(ErrandsTest, OnlyAnAnswerConfirms) {
   EXPECT_TRUE(confirms({}));
   EXPECT_TRUE(confirms({Errc::not_found, "no such shard"}));
-  for (const Errc code : {Errc::unavailable, Errc::timed_out, Errc::io, Errc::invalid, Errc::corrupt}) EXPECT_FALSE(confirms({code, "?"}));
+  for (const Errc code : {Errc::unavailable, Errc::timed_out, Errc::io, Errc::invalid, Errc::corrupt})
+    EXPECT_FALSE(confirms({code, "?"}));
 }
 
 TEST(ErrandsTest, AddingAgainKeepsWhatIsConfirmedUnlessItGrew) {
@@ -60,7 +61,8 @@ TEST(QuarantineTest, NothingIsOverBeforeThisRunHasWaitedItselfWhateverTheWallClo
   quarantine.observe(start + 5s, kWall + 3600'000'000'000);  // the wall clock jumped by an hour
   EXPECT_FALSE(quarantine.died_until(start + 9s));
   EXPECT_EQ(quarantine.died_until(start + 10s), kWall);
-  for (int second = 6; second <= 16; ++second) quarantine.observe(start + second * 1s, kWall + 3600'000'000'000 + second);
+  for (int second = 6; second <= 16; ++second)
+    quarantine.observe(start + second * 1s, kWall + 3600'000'000'000 + second);
   EXPECT_EQ(quarantine.died_until(start + 16s), kWall + 3600'000'000'000 + 6);
 }
 

@@ -43,22 +43,35 @@ class JanitorTest : public testing::Test {
  protected:
   JanitorTest() {
     log_ = CommandLog::open(real_disk(), {.directory = directory_.path()}).value();
-    const Recovered recovered =
-        recover(*log_, store_,
-                {.incarnation = Incarnation{77},
-                 .default_class = {.id = kDefaultClass, .name = "default", .policy = {2, 1}, .cell_bytes = 4096, .failure_domain = "host"},
-                 .wall_ns = 1})
-            .value();
-    committer_ = std::make_unique<Committer>(clock_, *log_, store_, recovered.applied, recovered.wall_ns, Committer::Options{});
-    cluster_ = std::make_unique<Cluster>(clock_, *committer_, store_, Cluster::Options{.incarnation = Incarnation{77}, .seed = 1});
+    const Recovered recovered = recover(*log_, store_,
+                                        {.incarnation = Incarnation{77},
+                                         .default_class = {.id = kDefaultClass,
+                                                           .name = "default",
+                                                           .policy = {2, 1},
+                                                           .cell_bytes = 4096,
+                                                           .failure_domain = "host"},
+                                         .wall_ns = 1})
+                                    .value();
+    committer_ =
+        std::make_unique<Committer>(clock_, *log_, store_, recovered.applied, recovered.wall_ns, Committer::Options{});
+    cluster_ = std::make_unique<Cluster>(clock_, *committer_, store_,
+                                         Cluster::Options{.incarnation = Incarnation{77}, .seed = 1});
     janitor_ = std::make_unique<Janitor>(clock_, *committer_, store_, *cluster_, servers_,
                                          Janitor::Options{.quarantine = 10s, .incarnation = Incarnation{77}});
     for (uint32_t i = 1; i <= 3; ++i) report(i);
-    session_ = std::get<SessionId>(*committer_->propose(OpenSession{{.name = "t", .host = "h", .pid = 1, .mount = true, .nonce = 1}}));
+    session_ = std::get<SessionId>(
+        *committer_->propose(OpenSession{{.name = "t", .host = "h", .pid = 1, .mount = true, .nonce = 1}}));
   }
   void report(uint32_t number) {
-    Heartbeat heartbeat{.uuid = std::to_string(number), .address = {"h", static_cast<uint16_t>(number)}, .boot = BootId{1},
-                        .labels = {"", "", std::to_string(number), ""}, .total_bytes = uint64_t{1} << 40, .free_bytes = uint64_t{1} << 39, .incarnation = {}, .shards = 0, .bad_records = 0};
+    Heartbeat heartbeat{.uuid = std::to_string(number),
+                        .address = {"h", static_cast<uint16_t>(number)},
+                        .boot = BootId{1},
+                        .labels = {"", "", std::to_string(number), ""},
+                        .total_bytes = uint64_t{1} << 40,
+                        .free_bytes = uint64_t{1} << 39,
+                        .incarnation = {},
+                        .shards = 0,
+                        .bad_records = 0};
     ASSERT_TRUE(cluster_->heartbeat(heartbeat).ok());
   }
   Mutation next() {
@@ -71,7 +84,9 @@ class JanitorTest : public testing::Test {
     EXPECT_TRUE(outcome.ok()) << (outcome.ok() ? "" : outcome.error().what);
     return std::get<Own>(std::move(*outcome));
   }
-  ChunkInfo grant() { return grant_chunks(*committer_, *cluster_, store_, next(), {kDefaultClass, 1, {}}).value().front(); }
+  ChunkInfo grant() {
+    return grant_chunks(*committer_, *cluster_, store_, next(), {kDefaultClass, 1, {}}).value().front();
+  }
   // A file with one full stripe (8 KiB of data) at the chunk's place.
   InodeId file_in(const ChunkInfo& chunk, uint64_t place, const std::string& name) {
     const InodeId inode = change<Entry>(MakeNode{kRootInode, name, S_IFREG | 0644, 0, 0, 0, ""}).attributes.inode;
@@ -123,8 +138,10 @@ TEST_F(JanitorTest, TellsEveryServerOfASealUntilEachHasConfirmed) {
   servers_.failing[ServerId{2}] = Errc::timed_out;
   round();
   EXPECT_THAT(servers_.calls, SizeIs(3));
-  const size_t shard_of_one = static_cast<size_t>(std::find(chunk.servers.begin(), chunk.servers.end(), ServerId{1}) - chunk.servers.begin());
-  EXPECT_THAT(servers_.calls, Contains(fmt::format("seal 1 {}/{} 8192 {}", raw(chunk.chunk), shard_of_one, raw(chunk.writer_epoch) + 1)));
+  const size_t shard_of_one =
+      static_cast<size_t>(std::find(chunk.servers.begin(), chunk.servers.end(), ServerId{1}) - chunk.servers.begin());
+  EXPECT_THAT(servers_.calls, Contains(fmt::format("seal 1 {}/{} 8192 {}", raw(chunk.chunk), shard_of_one,
+                                                   raw(chunk.writer_epoch) + 1)));
   EXPECT_THAT(*queries::pending_seals(*store_.view(), ChunkId{}, 10), SizeIs(1));
   round();
   EXPECT_THAT(servers_.calls, SizeIs(1)) << "only the one that did not answer";

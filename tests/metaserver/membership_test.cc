@@ -38,14 +38,16 @@ TEST(MembershipTest, AfterARestartServersAreUnknownNotSuspectAndNotDown) {
   EXPECT_THAT(members.on_tick(kStart + 1min), IsEmpty());
   EXPECT_EQ(members.health(kSeven), Health::unknown);
   EXPECT_FALSE(members.find(kSeven)->heard);
-  EXPECT_THAT(members.on_tick(kStart + 10min), ElementsAre(Transition{kSeven, Health::down})) << "we have listened for long enough ourselves";
+  EXPECT_THAT(members.on_tick(kStart + 10min), ElementsAre(Transition{kSeven, Health::down}))
+      << "we have listened for long enough ourselves";
 }
 
 TEST(MembershipTest, TransitionsAreOrderedByServer) {
   Membership members({});
   members.on_heartbeat(kNine, {}, kStart);
   members.on_heartbeat(kSeven, {}, kStart);
-  EXPECT_THAT(members.on_tick(kStart + 4s), ElementsAre(Transition{kSeven, Health::suspect}, Transition{kNine, Health::suspect}));
+  EXPECT_THAT(members.on_tick(kStart + 4s),
+              ElementsAre(Transition{kSeven, Health::suspect}, Transition{kNine, Health::suspect}));
 }
 
 TEST(MembershipTest, AddingAKnownServerChangesNothing) {

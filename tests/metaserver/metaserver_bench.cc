@@ -1,4 +1,5 @@
-// Creates per second through a whole metaserver: real log, RocksDB, loopback. Not a test: ./metaserver_bench [DIRECTORY [SECONDS]]
+// Creates per second through a whole metaserver: real log, RocksDB, loopback. Not a test: ./metaserver_bench [DIRECTORY
+// [SECONDS]]
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
@@ -20,7 +21,9 @@ namespace {
 double cpu_seconds() {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+  };
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
@@ -69,30 +72,43 @@ Row measure(int threads, Duration time, const Call& call) {
 }
 
 void print(const char* what, int threads, const Row& row) {
-  const auto percentile = [&](size_t p) { return row.calls == 0 ? 0 : row.latencies_ns[(row.calls - 1) * p / 100] / 1000; };
-  fmt::print("{:8} {:3} threads {:8.0f} /s   p50 {:6} us   p99 {:6} us   {:5.1f} us CPU each (client and server)   {} MiB resident\n", what,
-             threads, static_cast<double>(row.calls) / row.seconds, percentile(50), percentile(99),
-             row.cpu * 1e6 / static_cast<double>(std::max<uint64_t>(1, row.calls)), resident_mib());
+  const auto percentile = [&](size_t p) {
+    return row.calls == 0 ? 0 : row.latencies_ns[(row.calls - 1) * p / 100] / 1000;
+  };
+  fmt::print(
+      "{:8} {:3} threads {:8.0f} /s   p50 {:6} us   p99 {:6} us   {:5.1f} us CPU each (client and server)   {} MiB "
+      "resident\n",
+      what, threads, static_cast<double>(row.calls) / row.seconds, percentile(50), percentile(99),
+      row.cpu * 1e6 / static_cast<double>(std::max<uint64_t>(1, row.calls)), resident_mib());
 }
 
 // The scan over all chunks that `cairn status` needs, with 100,000 of them.
 void time_status(MetaClient& meta) {
   const auto heartbeats = [&meta] {
     for (uint16_t i = 1; i <= 6; ++i) {
-      (void)meta.heartbeat({.uuid = std::to_string(i), .address = {"127.0.0.1", i}, .boot = BootId{1}, .labels = {"", "", std::to_string(i), ""},
-                            .total_bytes = uint64_t{1} << 50, .free_bytes = uint64_t{1} << 50, .incarnation = {}, .shards = 0, .bad_records = 0});
+      (void)meta.heartbeat({.uuid = std::to_string(i),
+                            .address = {"127.0.0.1", i},
+                            .boot = BootId{1},
+                            .labels = {"", "", std::to_string(i), ""},
+                            .total_bytes = uint64_t{1} << 50,
+                            .free_bytes = uint64_t{1} << 50,
+                            .incarnation = {},
+                            .shards = 0,
+                            .bad_records = 0});
     }
   };
   for (int i = 0; i < 1563; ++i) {
     if (i % 100 == 0) heartbeats();
-    if (const auto chunks = meta.grant_chunks({kDefaultClass, 64, {}}); !chunks.ok()) return fmt::print(stderr, "{}\n", chunks.error().what);
+    if (const auto chunks = meta.grant_chunks({kDefaultClass, 64, {}}); !chunks.ok())
+      return fmt::print(stderr, "{}\n", chunks.error().what);
   }
   heartbeats();
   const Instant start = real_clock().now();
   const auto status = meta.status();
   const int64_t us = (real_clock().now() - start).count() / 1000;
   if (!status.ok()) return fmt::print(stderr, "{}\n", status.error().what);
-  fmt::print("status of {} chunks: {} ms, {} missing shards, {} MiB resident\n", status->chunks, us / 1000, status->missing_shards, resident_mib());
+  fmt::print("status of {} chunks: {} ms, {} missing shards, {} MiB resident\n", status->chunks, us / 1000,
+             status->missing_shards, resident_mib());
 }
 
 int run(const std::string& directory, Duration time) {
@@ -106,7 +122,10 @@ int run(const std::string& directory, Duration time) {
   Metaserver server(real_network(), real_clock(), real_disk(), **store, options);
   if (const Status started = server.start(); !started.ok()) return fmt::print(stderr, "{}\n", started.error().what), 1;
   MetaClient meta(real_network(), real_clock(), server.address());
-  if (const auto grant = meta.open_session({.name = "bench", .host = "", .pid = 1, .mount = false, .nonce = random_seed()}); !grant.ok()) return 1;
+  if (const auto grant =
+          meta.open_session({.name = "bench", .host = "", .pid = 1, .mount = false, .nonce = random_seed()});
+      !grant.ok())
+    return 1;
   std::atomic<bool> done = false;
   Thread renewing("renew", [&] {
     while (!done) {
@@ -118,12 +137,16 @@ int run(const std::string& directory, Duration time) {
   for (const int threads : {1, 8, 64}) {
     std::vector<InodeId> directories;
     for (int t = 0; t < threads; ++t) {
-      directories.push_back(meta.make_node({kRootInode, fmt::format("run{}-{}", runs, t), S_IFDIR | 0755, 0, 0, 0, ""})->attributes.inode);
+      directories.push_back(meta.make_node({kRootInode, fmt::format("run{}-{}", runs, t), S_IFDIR | 0755, 0, 0, 0, ""})
+                                ->attributes.inode);
     }
     ++runs;
-    print("create", threads, measure(threads, time, [&](int t, uint64_t i) {
-            return meta.make_node({directories[static_cast<size_t>(t)], fmt::format("file-{}", i), S_IFREG | 0644, 0, 0, 0, ""}).ok();
-          }));
+    print(
+        "create", threads, measure(threads, time, [&](int t, uint64_t i) {
+          return meta
+              .make_node({directories[static_cast<size_t>(t)], fmt::format("file-{}", i), S_IFREG | 0644, 0, 0, 0, ""})
+              .ok();
+        }));
     print("lookup", threads, measure(threads, time / 4, [&](int t, uint64_t i) {
             return meta.lookup(directories[static_cast<size_t>(t)], fmt::format("file-{}", i % 100)).ok();
           }));

@@ -13,7 +13,11 @@ namespace {
 constexpr uint64_t kGiB = 1u << 30;
 
 Candidate server(uint32_t id, const std::string& host, uint64_t total = 100 * kGiB, uint64_t free = 80 * kGiB) {
-  return {.server = ServerId{id}, .labels = {"s", "r", host, ""}, .health = Health::up, .total_bytes = total, .free_bytes = free};
+  return {.server = ServerId{id},
+          .labels = {"s", "r", host, ""},
+          .health = Health::up,
+          .total_bytes = total,
+          .free_bytes = free};
 }
 std::vector<Candidate> hosts(uint32_t count) {
   std::vector<Candidate> all;
@@ -30,23 +34,28 @@ TEST(PlacementTest, KeepsItsInvariantsOnRandomTopologies) {
     for (uint64_t i = 0; i < count; ++i) {
       const uint64_t total = random.between(1, 200) * kGiB;
       all.push_back({.server = ServerId{static_cast<uint32_t>(i + 1)},
-                     .labels = {"s" + std::to_string(random.below(2)), "r" + std::to_string(random.below(3)), "h" + std::to_string(random.below(10)),
-                                std::to_string(random.below(2))},
+                     .labels = {"s" + std::to_string(random.below(2)), "r" + std::to_string(random.below(3)),
+                                "h" + std::to_string(random.below(10)), std::to_string(random.below(2))},
                      .health = static_cast<Health>(random.one_in(3) ? random.below(5) : 1),
                      .total_bytes = total,
                      .free_bytes = random.one_in(5) ? 0 : random.below(total),
                      .promised_bytes = random.one_in(4) ? random.below(20) * kGiB : 0});
     }
     const char* levels[] = {"site", "rack", "host", "disk"};
-    PlacementRequest request{{static_cast<uint8_t>(random.between(1, 8)), static_cast<uint8_t>(random.below(4))}, levels[random.below(4)], {}};
-    for (uint64_t i = random.below(4); i > 0; --i) request.avoid.push_back(ServerId{static_cast<uint32_t>(random.between(1, 24))});
+    PlacementRequest request{{static_cast<uint8_t>(random.between(1, 8)), static_cast<uint8_t>(random.below(4))},
+                             levels[random.below(4)],
+                             {}};
+    for (uint64_t i = random.below(4); i > 0; --i)
+      request.avoid.push_back(ServerId{static_cast<uint32_t>(random.between(1, 24))});
 
     std::map<ServerId, Candidate> by_id;
     std::set<std::string> usable, preferred;
     const auto takes = [](const Candidate& c) {
       return c.health == Health::up && c.free_bytes > reserve_bytes(c.total_bytes) + c.promised_bytes;
     };
-    const auto avoided = [&](ServerId id) { return std::find(request.avoid.begin(), request.avoid.end(), id) != request.avoid.end(); };
+    const auto avoided = [&](ServerId id) {
+      return std::find(request.avoid.begin(), request.avoid.end(), id) != request.avoid.end();
+    };
     for (const Candidate& c : all) {
       by_id[c.server] = c;
       if (!takes(c)) continue;
@@ -71,7 +80,8 @@ TEST(PlacementTest, KeepsItsInvariantsOnRandomTopologies) {
     for (const ServerId id : placement->servers) {
       const Candidate& c = by_id.at(id);
       EXPECT_TRUE(takes(c));
-      EXPECT_TRUE(used.insert(*domain_of(c.labels, request.failure_domain)).second) << "two shards in one failure domain";
+      EXPECT_TRUE(used.insert(*domain_of(c.labels, request.failure_domain)).second)
+          << "two shards in one failure domain";
       EXPECT_FALSE(can_avoid && avoided(id));
     }
   }
@@ -135,7 +145,8 @@ TEST(PlacementTest, WhereTooFewAreLeftThoseThatFailedLongestAgoAreTried) {
   EXPECT_EQ(placement->code, (Code{1, 2}));
   EXPECT_THAT(placement->servers, testing::UnorderedElementsAre(ServerId{2}, ServerId{3}, ServerId{4}));
   request.avoid = {ServerId{5}, ServerId{1}, ServerId{6}, ServerId{2}, ServerId{3}, ServerId{4}};
-  EXPECT_THAT(place(hosts(6), request, 3)->servers, testing::UnorderedElementsAre(ServerId{2}, ServerId{3}, ServerId{4}));
+  EXPECT_THAT(place(hosts(6), request, 3)->servers,
+              testing::UnorderedElementsAre(ServerId{2}, ServerId{3}, ServerId{4}));
 }
 
 TEST(PlacementTest, LeavesAReserveOnEachServer) {

@@ -26,14 +26,16 @@ struct RocksFixture final : StoreFixture {
 };
 INSTANTIATE_TEST_SUITE_P(Rocks, OrderedStoreTest, testing::Values([] { return std::make_unique<RocksFixture>(); }));
 
-// The memtable is small, so RocksDB flushes when it likes: what is found afterwards is some prefix of the writes, never a mixture.
+// The memtable is small, so RocksDB flushes when it likes: what is found afterwards is some prefix of the writes, never
+// a mixture.
 TEST(RocksStoreTest, WithoutAFlushACrashLeavesAPrefixOfTheWrites) {
   TempDirectory directory;
   auto store = open_store(directory.path(), 128 << 10);
   const std::string filler(1000, 'x');
   for (int i = 1; i <= 2000; ++i) {
     const std::string number = std::to_string(i);
-    ASSERT_TRUE(store->write({{"applied", number}, {"a" + number, filler}, {"b" + std::to_string(i % 7), number}}).ok());
+    ASSERT_TRUE(
+        store->write({{"applied", number}, {"a" + number, filler}, {"b" + std::to_string(i % 7), number}}).ok());
     if (i == 500) {
       ASSERT_TRUE(store->flush().ok());
     }

@@ -1,4 +1,5 @@
-// A whole metaserver in this process, over loopback, with its real log and RocksDB; clients and heartbeats are real calls.
+// A whole metaserver in this process, over loopback, with its real log and RocksDB; clients and heartbeats are real
+// calls.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <sys/stat.h>
@@ -175,11 +176,12 @@ TEST_F(ServerTest, GrantsCommitsAndSealsChunks) {
   const auto file = meta->make_node(node(kRootInode, "data"));
   const StripeShape shape{chunk.code, 4096, 4096, 0xf};
   Commit commit;
-  commit.files.push_back({.inode = file->attributes.inode,
-                          .extents = {{.offset = 0, .length = 16384, .chunk = chunk.chunk, .place = 0, .position = 0, .shape = shape}},
-                          .size_at_least = 16384,
-                          .mtime = {5, 6},
-                          .inline_data = {}});
+  commit.files.push_back(
+      {.inode = file->attributes.inode,
+       .extents = {{.offset = 0, .length = 16384, .chunk = chunk.chunk, .place = 0, .position = 0, .shape = shape}},
+       .size_at_least = 16384,
+       .mtime = {5, 6},
+       .inline_data = {}});
   commit.chunks.push_back({chunk.chunk, chunk.writer_epoch, 0, shape.stride()});
   const auto committed = meta->commit(commit);
   ASSERT_TRUE(committed.ok()) << committed.error().what;
@@ -252,7 +254,8 @@ TEST_F(ServerTest, ASecondMountWaitsUntilTheSoleOneHasGivenTheTreeBack) {
   EXPECT_TRUE(admitted);
   EXPECT_THAT(*first.acquire_leases({{InodeId{0}, LeaseKind::exclusive, 0}}), SizeIs(0));
   EXPECT_TRUE(second->close_session().ok());
-  EXPECT_THAT(*first.acquire_leases({{InodeId{0}, LeaseKind::exclusive, 0}}), SizeIs(1)) << "one is left, and is promoted back";
+  EXPECT_THAT(*first.acquire_leases({{InodeId{0}, LeaseKind::exclusive, 0}}), SizeIs(1))
+      << "one is left, and is promoted back";
 }
 
 TEST_F(ServerTest, AMountThatDiedIsExpiredAndTheNextOneIsSole) {
@@ -266,7 +269,8 @@ TEST_F(ServerTest, AMountThatDiedIsExpiredAndTheNextOneIsSole) {
   ASSERT_TRUE(grant.ok()) << grant.error().what;
   EXPECT_TRUE(grant->sole);
   EXPECT_EQ(dead->make_node(node(kRootInode, "after")).code(), Errc::no_session);
-  EXPECT_EQ(dead->lookup(kRootInode, "before").code(), Errc::no_session) << "what it would be told could not be recalled";
+  EXPECT_EQ(dead->lookup(kRootInode, "before").code(), Errc::no_session)
+      << "what it would be told could not be recalled";
   EXPECT_TRUE(next.lookup(kRootInode, "before").ok());
 }
 

@@ -43,7 +43,8 @@ void serve(World& world, SimMachine& machine) {
 
 void use(World& world, SimMachine& machine) {
   MetaClient meta(machine.network, machine.clock, {"meta", kPort}, {.call_timeout = 120s, .attempt_timeout = 2s});
-  const auto grant = meta.open_session({.name = "mount", .host = machine.name, .pid = 1, .mount = false, .nonce = machine.seed | 1});
+  const auto grant =
+      meta.open_session({.name = "mount", .host = machine.name, .pid = 1, .mount = false, .nonce = machine.seed | 1});
   ASSERT_TRUE(grant.ok()) << grant.error().what;
   for (int i = 0; !world.finish; ++i) {
     if (i % 16 == 0) (void)meta.renew_session();  // one attempt; the TTL allows several to fail
@@ -71,7 +72,8 @@ TEST(MetaserverSimulationTest, NothingAcknowledgedIsLostAndNothingHappensTwice) 
     SimCluster cluster(seed);
     const Status end = cluster.run([&] {
       cluster.start("meta", [&world](SimMachine& machine) { serve(world, machine); });
-      for (int c = 0; c < 3; ++c) cluster.start(fmt::format("client{}", c), [&world](SimMachine& machine) { use(world, machine); });
+      for (int c = 0; c < 3; ++c)
+        cluster.start(fmt::format("client{}", c), [&world](SimMachine& machine) { use(world, machine); });
       for (int trouble = 0; trouble < 6; ++trouble) {
         cluster.scheduler().sleep(std::chrono::milliseconds(cluster.random().below(1500)));
         switch (cluster.random().below(3)) {

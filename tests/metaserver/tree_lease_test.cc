@@ -110,7 +110,8 @@ TEST(TreeLeaseTest, NeverLetsTwoInWhileOneCaches) {
     std::map<SessionId, Mount> mounts;
     const auto deliver = [&](const std::vector<TreeLease::Recall>& recalls) {
       for (const auto& recall : recalls) {
-        if (const auto it = mounts.find(recall.session); it != mounts.end()) it->second.recalls.push_back(recall.lease.generation);
+        if (const auto it = mounts.find(recall.session); it != mounts.end())
+          it->second.recalls.push_back(recall.lease.generation);
       }
     };
     for (int step = 0; step < 300; ++step) {

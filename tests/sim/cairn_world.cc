@@ -102,20 +102,24 @@ ClusterStatus CairnWorld::status() {
 
 void CairnWorld::tell_status() {
   const ClusterStatus now = status();
-  story_.tell("status: {} chunks ({} open, {} garbage), {} live bytes, {} pending punches, {} inodes, {} missing shards", now.chunks,
-              now.open_chunks, now.garbage_chunks, now.live_bytes, now.pending_punches, now.inodes, now.missing_shards);
+  story_.tell(
+      "status: {} chunks ({} open, {} garbage), {} live bytes, {} pending punches, {} inodes, {} missing shards",
+      now.chunks, now.open_chunks, now.garbage_chunks, now.live_bytes, now.pending_punches, now.inodes,
+      now.missing_shards);
   for (const SessionStatus& session : now.sessions) {
-    story_.tell("  session {} of {}: expires in {} ms, {} open chunks", raw(session.session), session.name, session.expires_in_ms, session.open_chunks);
+    story_.tell("  session {} of {}: expires in {} ms, {} open chunks", raw(session.session), session.name,
+                session.expires_in_ms, session.open_chunks);
   }
   for (const ServerInfo& server : now.servers) {
-    story_.tell("  server {} at {}: {}, silent for {} ms", raw(server.server), server.address.text(), name_of(server.health), server.silent_ms);
+    story_.tell("  server {} at {}: {}, silent for {} ms", raw(server.server), server.address.text(),
+                name_of(server.health), server.silent_ms);
   }
   MetaClient meta(cluster_.network_of("admin"), cluster_.clock("admin"), {kMeta, kMetaPort});
   for (const ChunkInfo& chunk : story_.must("list_chunks", meta.list_chunks({}, 100))) {
     std::string servers;
     for (const ServerId server : chunk.servers) servers += fmt::format(" {}", raw(server));
-    story_.tell("  chunk {}: ec({},{}) on{}, {}, committed {}, live {}", raw(chunk.chunk), chunk.code.d, chunk.code.m, servers,
-                chunk.sealed ? "sealed" : "open", chunk.committed, chunk.live_bytes);
+    story_.tell("  chunk {}: ec({},{}) on{}, {}, committed {}, live {}", raw(chunk.chunk), chunk.code.d, chunk.code.m,
+                servers, chunk.sealed ? "sealed" : "open", chunk.committed, chunk.live_bytes);
   }
 }
 

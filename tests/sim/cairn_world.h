@@ -8,8 +8,8 @@
 
 #include <string>
 
-#include "common/meta/admin.h"
 #include "client/filesystem.h"
+#include "common/meta/admin.h"
 #include "metaserver/memory_store.h"
 #include "tests/sim/sim_cluster.h"
 #include "tests/sim/story.h"

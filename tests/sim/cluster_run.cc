@@ -51,8 +51,9 @@ class ClusterRun {
 
   uint64_t run() {
     const WorldOptions& options = world_.options();
-    world_.story().tell("seed {}: ec({},{}), cells of {} bytes, {} workers, flushes after {} ms", options.seed, options.policy.d, options.policy.m,
-                        options.cell_bytes, state_.options.workers, state_.options.mount.flush_after / 1ms);
+    world_.story().tell("seed {}: ec({},{}), cells of {} bytes, {} workers, flushes after {} ms", options.seed,
+                        options.policy.d, options.policy.m, options.cell_bytes, state_.options.workers,
+                        state_.options.mount.flush_after / 1ms);
     const Status end = world_.cluster().run([this] { body(); });
     if (!end.ok()) world_.story().wrong("the simulation: {}", end.error().what);
     return world_.cluster().scheduler().trace_hash();
@@ -116,7 +117,8 @@ class ClusterRun {
     });
     for (uint32_t i = 0; i < world_.options().chunkservers; ++i) {
       for (const std::string& file : world_.cluster().disk(CairnWorld::chunkserver(i)).files()) {
-        if (file.find("/shards/") != std::string::npos) world_.story().wrong("{} still has {}", CairnWorld::chunkserver(i), file);
+        if (file.find("/shards/") != std::string::npos)
+          world_.story().wrong("{} still has {}", CairnWorld::chunkserver(i), file);
       }
     }
   }
@@ -164,7 +166,8 @@ RunOutcome run_seed(uint64_t seed, bool loud) {
   outcome.good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
   const size_t wrong = outcome.story.rfind("WRONG: ");
   if (WIFSIGNALED(status)) {
-    outcome.verdict = fmt::format("the process died of signal {} ({})", WTERMSIG(status), ::strsignal(WTERMSIG(status)));
+    outcome.verdict =
+        fmt::format("the process died of signal {} ({})", WTERMSIG(status), ::strsignal(WTERMSIG(status)));
   } else if (wrong != std::string::npos) {
     outcome.verdict = outcome.story.substr(wrong, outcome.story.find('\n', wrong) - wrong);
   } else {

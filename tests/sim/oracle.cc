@@ -21,7 +21,8 @@ void FileModel::apply(const Change& change, Bytes& content) {
       content.resize(change.offset);
       return;
     case Change::Kind::zero:
-      if (change.may_grow && content.size() < change.offset + change.length) content.resize(change.offset + change.length);
+      if (change.may_grow && content.size() < change.offset + change.length)
+        content.resize(change.offset + change.length);
       for (uint64_t at = change.offset; at < std::min<uint64_t>(content.size(), change.offset + change.length); ++at) {
         content[at] = 0;
       }
@@ -83,11 +84,15 @@ std::optional<std::string> FileModel::byte_objection(std::span<const uint8_t> se
   const auto first = std::ranges::find(explained, false);
   if (first == explained.end()) return {};
   const auto at = static_cast<uint64_t>(first - explained.begin());
-  const auto last = explained.size() - 1 - static_cast<size_t>(std::find(explained.rbegin(), explained.rend(), false) - explained.rbegin());
-  std::string text = fmt::format("{} bytes from {} to {} are neither acknowledged nor written later; the first is {:#04x}, acknowledged is {:#04x}",
-                                 std::ranges::count(explained, false), at, last, seen[at], at_or_zero(durable_, at));
+  const auto last = explained.size() - 1 -
+                    static_cast<size_t>(std::find(explained.rbegin(), explained.rend(), false) - explained.rbegin());
+  std::string text = fmt::format(
+      "{} bytes from {} to {} are neither acknowledged nor written later; the first is {:#04x}, acknowledged is "
+      "{:#04x}",
+      std::ranges::count(explained, false), at, last, seen[at], at_or_zero(durable_, at));
   for (const Change& change : pending_) {
-    if (change.covers(at)) text += fmt::format(", a change of [{}, +{}) gives {:#04x}", change.offset, change.length, change.value(at));
+    if (change.covers(at))
+      text += fmt::format(", a change of [{}, +{}) gives {:#04x}", change.offset, change.length, change.value(at));
   }
   return text;
 }
@@ -98,11 +103,13 @@ std::optional<std::string> FileModel::torn_write(std::span<const uint8_t> seen) 
     uint64_t there = 0, missing = 0;
     for (uint64_t at = write.offset; write.covers(at); ++at) {
       if (write.value(at) == at_or_zero(durable_, at)) continue;
-      if (std::ranges::any_of(pending_, [&](const Change& other) { return &other != &write && other.covers(at); })) continue;
+      if (std::ranges::any_of(pending_, [&](const Change& other) { return &other != &write && other.covers(at); }))
+        continue;
       (at_or_zero(seen, at) == write.value(at) && at < seen.size() ? there : missing) += 1;
     }
     if (there > 0 && missing > 0) {
-      return fmt::format("a write of [{}, +{}) is torn: {} of its bytes are there and {} are not", write.offset, write.length, there, missing);
+      return fmt::format("a write of [{}, +{}) is torn: {} of its bytes are there and {} are not", write.offset,
+                         write.length, there, missing);
     }
   }
   return {};

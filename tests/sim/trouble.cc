@@ -11,7 +11,8 @@ Trouble::Trouble(CairnWorld& world, uint64_t seed)
     : world_(world), cluster_(world.cluster()), story_(world.story()), random_(seed) {}
 
 Duration Trouble::between(Duration low, Duration high) {
-  return Duration(static_cast<int64_t>(random_.between(static_cast<uint64_t>(low.count()), static_cast<uint64_t>(high.count()))));
+  return Duration(
+      static_cast<int64_t>(random_.between(static_cast<uint64_t>(low.count()), static_cast<uint64_t>(high.count()))));
 }
 
 void Trouble::run(Duration time) {
@@ -46,14 +47,19 @@ void Trouble::begin_something() {
     case 1:
     case 2:
     case 3:
-    case 4: return impair_chunkserver();
+    case 4:
+      return impair_chunkserver();
     case 5:
-    case 6: return trouble_metaserver();
+    case 6:
+      return trouble_metaserver();
     case 7:
     case 8:
-    case 9: return trouble_network();
-    case 10: return random_.one_in(2) ? crash_client() : impair_chunkserver();
-    default: return random_.one_in(2) ? cut_everything() : impair_chunkserver();
+    case 9:
+      return trouble_network();
+    case 10:
+      return random_.one_in(2) ? crash_client() : impair_chunkserver();
+    default:
+      return random_.one_in(2) ? cut_everything() : impair_chunkserver();
   }
 }
 
@@ -93,14 +99,20 @@ void Trouble::impair_chunkserver() {
       return;
     case 4:
       if (random_.one_in(2)) {
-        return fault("fdatasync of shards fails", {.operation = DiskOperation::sync, .path_part = ".open", .one_in = random_.between(1, 4)});
+        return fault("fdatasync of shards fails",
+                     {.operation = DiskOperation::sync, .path_part = ".open", .one_in = random_.between(1, 4)});
       }
       // A directory that could not be synced stays unusable until a restart, as on a kernel that has gone read-only.
       fault("every sync may fail", {.operation = DiskOperation::sync, .one_in = random_.between(1, 4)});
-      impaired_[index].mend = [clear, restart] { clear(); restart(); };
+      impaired_[index].mend = [clear, restart] {
+        clear();
+        restart();
+      };
       return;
-    case 5: return fault("writes fail", {.operation = DiskOperation::write, .one_in = random_.between(1, 4)});
-    case 6: return fault("reads fail", {.operation = DiskOperation::read, .one_in = random_.between(1, 4)});
+    case 5:
+      return fault("writes fail", {.operation = DiskOperation::write, .one_in = random_.between(1, 4)});
+    case 6:
+      return fault("reads fail", {.operation = DiskOperation::read, .one_in = random_.between(1, 4)});
     default:
       story_.tell("{} is cut off from the client", name);
       cluster_.network().partition(name, CairnWorld::kClient);
@@ -125,7 +137,9 @@ void Trouble::trouble_metaserver() {
 }
 
 void Trouble::trouble_network() {
-  const std::string server = random_.one_in(2) ? CairnWorld::kMeta : CairnWorld::chunkserver(static_cast<uint32_t>(random_.below(world_.options().chunkservers)));
+  const std::string server =
+      random_.one_in(2) ? CairnWorld::kMeta
+                        : CairnWorld::chunkserver(static_cast<uint32_t>(random_.below(world_.options().chunkservers)));
   switch (random_.below(3)) {
     case 0:
       story_.tell("streams between the client and {} break", server);

@@ -10,7 +10,8 @@ FileModel::Bytes read_all(Story& story, Filesystem& files, InodeId inode) {
   FileModel::Bytes all(story.must("stat", files.get_attributes(inode)).size);
   for (size_t at = 0; at < all.size();) {
     const size_t wanted = std::min<size_t>(all.size() - at, 128u << 10);
-    const size_t count = story.must(fmt::format("read of inode {} at {}", raw(inode), at), files.read(inode, at, std::span(all).subspan(at, wanted)));
+    const size_t count = story.must(fmt::format("read of inode {} at {}", raw(inode), at),
+                                    files.read(inode, at, std::span(all).subspan(at, wanted)));
     if (count == 0) story.wrong("inode {} ends at {}, before its size {}", raw(inode), at, all.size());
     at += count;
   }
@@ -29,34 +30,63 @@ void Worker::end() {
   open_.clear();
 }
 
-std::string Worker::label(const Open& open) const { return fmt::format("w{}/{} (inode {})", index_, open.name, raw(open.file->inode)); }
+std::string Worker::label(const Open& open) const {
+  return fmt::format("w{}/{} (inode {})", index_, open.name, raw(open.file->inode));
+}
 
 void Worker::step() {
-  world_.sleep(Duration(static_cast<int64_t>(random_.below(static_cast<uint64_t>(state_.options.longest_pause.count()) + 1))));
+  world_.sleep(
+      Duration(static_cast<int64_t>(random_.below(static_cast<uint64_t>(state_.options.longest_pause.count()) + 1))));
   doing("nothing");
   if (open_.empty()) return create();
   Open& open = open_[random_.below(open_.size())];
   switch (random_.below(20)) {
     case 0:
     case 1:
-    case 2: write(open, random_.below(state_.options.file_bytes)); break;
-    case 3: write(open, open.file->content().size()); break;
+    case 2:
+      write(open, random_.below(state_.options.file_bytes));
+      break;
+    case 3:
+      write(open, open.file->content().size());
+      break;
     case 4:
-    case 5: append(open); break;
-    case 6: truncate(open); break;
-    case 7: zero(open); break;
+    case 5:
+      append(open);
+      break;
+    case 6:
+      truncate(open);
+      break;
+    case 7:
+      zero(open);
+      break;
     case 8:
     case 9:
-    case 10: read(open); break;
-    case 11: check(open); break;
+    case 10:
+      read(open);
+      break;
+    case 11:
+      check(open);
+      break;
     case 12:
     case 13:
-    case 14: sync(open); break;
-    case 15: random_.one_in(3) ? sync_all() : sync(open); break;
-    case 16: create(); break;
-    case 17: rename(); break;
-    case 18: random_.one_in(3) ? unlink() : rename(); break;
-    default: release_unnamed(); break;
+    case 14:
+      sync(open);
+      break;
+    case 15:
+      random_.one_in(3) ? sync_all() : sync(open);
+      break;
+    case 16:
+      create();
+      break;
+    case 17:
+      rename();
+      break;
+    case 18:
+      random_.one_in(3) ? unlink() : rename();
+      break;
+    default:
+      release_unnamed();
+      break;
   }
   doing("nothing");
   ++state_.calls;
@@ -64,11 +94,16 @@ void Worker::step() {
 
 uint64_t Worker::length() {
   switch (random_.below(5)) {
-    case 0: return random_.between(1, 200);
-    case 1: return random_.between(1, 9000);
-    case 2: return 4096 * random_.between(1, 4);
-    case 3: return random_.between(1, 40'000);
-    default: return random_.one_in(4) ? random_.between(1, 150'000) : random_.between(1, 3000);
+    case 0:
+      return random_.between(1, 200);
+    case 1:
+      return random_.between(1, 9000);
+    case 2:
+      return 4096 * random_.between(1, 4);
+    case 3:
+      return random_.between(1, 40'000);
+    default:
+      return random_.one_in(4) ? random_.between(1, 150'000) : random_.between(1, 3000);
   }
 }
 
@@ -82,7 +117,8 @@ void Worker::write(Open& open, uint64_t offset) {
   const FileModel::Bytes data = bytes(length());
   open.file->write(offset, data);
   doing("write " + label(open));
-  story_.must(fmt::format("write {} [{}, +{})", label(open), offset, data.size()), files_.write(open.file->inode, offset, data));
+  story_.must(fmt::format("write {} [{}, +{})", label(open), offset, data.size()),
+              files_.write(open.file->inode, offset, data));
 }
 
 void Worker::append(Open& open) {
@@ -97,10 +133,13 @@ void Worker::append(Open& open) {
 void Worker::truncate(Open& open) {
   SetAttributes request;
   request.inode = open.file->inode;
-  request.size = random_.one_in(5) ? 0 : random_.one_in(3) ? random_.below(3000) : random_.below(state_.options.file_bytes);
+  request.size = random_.one_in(5)   ? 0
+                 : random_.one_in(3) ? random_.below(3000)
+                                     : random_.below(state_.options.file_bytes);
   open.file->truncate(*request.size);
   doing("truncate " + label(open));
-  const Attributes after = story_.must(fmt::format("truncate {} to {}", label(open), *request.size), files_.set_attributes(request));
+  const Attributes after =
+      story_.must(fmt::format("truncate {} to {}", label(open), *request.size), files_.set_attributes(request));
   if (after.size != *request.size) story_.wrong("truncate {} to {} gives {}", label(open), *request.size, after.size);
 }
 
@@ -117,11 +156,14 @@ void Worker::read(Open& open) {
   const uint64_t offset = random_.below(state_.options.file_bytes);
   FileModel::Bytes seen(length());
   doing("read " + label(open));
-  const size_t count = story_.must(fmt::format("read {} [{}, +{})", label(open), offset, seen.size()), files_.read(open.file->inode, offset, seen));
+  const size_t count = story_.must(fmt::format("read {} [{}, +{})", label(open), offset, seen.size()),
+                                   files_.read(open.file->inode, offset, seen));
   const uint64_t there = known.size() > offset ? std::min<uint64_t>(known.size() - offset, seen.size()) : 0;
-  if (count != there) story_.wrong("read {} [{}, +{}) gives {} bytes of {}", label(open), offset, seen.size(), count, there);
+  if (count != there)
+    story_.wrong("read {} [{}, +{}) gives {} bytes of {}", label(open), offset, seen.size(), count, there);
   for (uint64_t i = 0; i < count; ++i) {
-    if (seen[i] != known[offset + i]) story_.wrong("read {}: byte {} is {:#04x}, not {:#04x}", label(open), offset + i, seen[i], known[offset + i]);
+    if (seen[i] != known[offset + i])
+      story_.wrong("read {}: byte {} is {:#04x}, not {:#04x}", label(open), offset + i, seen[i], known[offset + i]);
   }
 }
 
@@ -208,12 +250,14 @@ void Worker::unlink() {
   const std::string name = std::next(names.begin(), static_cast<std::ptrdiff_t>(random_.below(names.size())))->first;
   Names after = names;
   after.erase(name);
-  change_names(fmt::format("unlink w{}/{}", index_, name), std::move(after), [&] { return files_.unlink(directory().inode, name); });
+  change_names(fmt::format("unlink w{}/{}", index_, name), std::move(after),
+               [&] { return files_.unlink(directory().inode, name); });
 }
 
 void Worker::release_unnamed() {
   for (auto open = open_.begin(); open != open_.end(); ++open) {
-    if (std::ranges::any_of(directory().names(), [&](const auto& named) { return named.second == open->file; })) continue;
+    if (std::ranges::any_of(directory().names(), [&](const auto& named) { return named.second == open->file; }))
+      continue;
     story_.must("release " + label(*open), files_.release(open->handle));
     open_.erase(open);
     return;

@@ -59,7 +59,8 @@ void judge(Story& story, Filesystem& files, Oracle& oracle) {
     }
     for (const auto& [name, file] : directory.names()) {
       FileModel::Bytes content = read_all(story, files, file->inode);
-      if (const auto objection = file->objection(content)) story.wrong("w{}/{} (inode {}): {}", i, name, raw(file->inode), *objection);
+      if (const auto objection = file->objection(content))
+        story.wrong("w{}/{} (inode {}): {}", i, name, raw(file->inode), *objection);
       ++count;
       bytes += content.size();
       file->adopt(std::move(content));
@@ -124,7 +125,8 @@ void run_deletion(CairnWorld& world, WorkloadState& state, SimMachine& machine) 
   const auto files = mount(world, state, machine);
   for (size_t i = 0; i < state.oracle.directories.size(); ++i) {
     DirectoryModel& directory = state.oracle.directories[i];
-    for (const auto& [name, file] : directory.names()) story.must("unlink " + name, files->unlink(directory.inode, name));
+    for (const auto& [name, file] : directory.names())
+      story.must("unlink " + name, files->unlink(directory.inode, name));
     story.must("rmdir", files->rmdir(kRootInode, fmt::format("w{}", i)));
   }
   story.must("close", files->close());

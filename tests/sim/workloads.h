@@ -12,19 +12,19 @@ namespace cairn {
 
 struct WorkloadOptions {
   uint32_t workers = 3;
-  uint32_t files = 4;                // of each worker, at most
-  uint64_t file_bytes = 200'000;     // about, at most
-  Duration longest_pause = 200ms;    // between two calls of a worker
-  FilesystemOptions mount;           // seed and address are set at each start
+  uint32_t files = 4;              // of each worker, at most
+  uint64_t file_bytes = 200'000;   // about, at most
+  Duration longest_pause = 200ms;  // between two calls of a worker
+  FilesystemOptions mount;         // seed and address are set at each start
 };
 
 // What the client's program and the test's driver tell each other; outside of the machines.
 struct WorkloadState {
   Oracle oracle;
   WorkloadOptions options;
-  bool finish = false;      // set by the driver: sync, close, and end
-  bool formatted = false;   // the workers' directories exist
-  uint64_t calls = 0;       // of workers, that were answered
+  bool finish = false;     // set by the driver: sync, close, and end
+  bool formatted = false;  // the workers' directories exist
+  uint64_t calls = 0;      // of workers, that were answered
   uint64_t syncs = 0;
   uint64_t mounts = 0;
   Filesystem* mounted = nullptr;   // by the program that runs, for a story of how it hangs

@@ -13,13 +13,15 @@ namespace {
 constexpr size_t kBytes = 96;  // more than a vector, not a multiple of one
 
 struct Stripe {
-  Stripe(Code code, uint32_t zeros_mask, uint64_t seed) : zeros(zeros_mask), shards(code.shards(), std::vector<uint8_t>(kBytes)) {
+  Stripe(Code code, uint32_t zeros_mask, uint64_t seed)
+      : zeros(zeros_mask), shards(code.shards(), std::vector<uint8_t>(kBytes)) {
     Random random(seed);
     std::vector<const uint8_t*> data;
     std::vector<uint8_t*> parity;
     for (uint32_t i = 0; i < code.d; ++i) {
       const bool zero = (zeros >> i & 1) != 0;
-      if (!zero) for (uint8_t& byte : shards[i]) byte = static_cast<uint8_t>(random());
+      if (!zero)
+        for (uint8_t& byte : shards[i]) byte = static_cast<uint8_t>(random());
       data.push_back(zero ? nullptr : shards[i].data());
     }
     for (uint32_t i = 0; i < code.m; ++i) parity.push_back(shards[code.d + i].data());
@@ -102,7 +104,8 @@ TEST(ErasureTest, WideCodesWithEightParityShardsAreRebuilt) {
 TEST(ErasureTest, OneLossTooManyIsAnErrorAndNotGarbage) {
   const Code code{4, 2};
   const Stripe stripe(code, 0, 6);
-  std::vector<const uint8_t*> known{nullptr, nullptr, nullptr, stripe.shards[3].data(), stripe.shards[4].data(), stripe.shards[5].data()};
+  std::vector<const uint8_t*> known{
+      nullptr, nullptr, nullptr, stripe.shards[3].data(), stripe.shards[4].data(), stripe.shards[5].data()};
   std::vector<uint8_t> out(kBytes, 0xaa);
   const ErasureCode::Wanted wanted{0, out.data()};
   EXPECT_EQ(ErasureCode::of(code)->reconstruct(known, 0, {&wanted, 1}, kBytes).code(), Errc::unavailable);
@@ -114,7 +117,8 @@ TEST(ErasureTest, LongCellsAreMadeInSlicesWithTheSameResult) {
   constexpr size_t bytes = 300'001;
   Random random(9);
   std::vector<std::vector<uint8_t>> shards(5, std::vector<uint8_t>(bytes));
-  for (int i = 0; i < 3; ++i) for (uint8_t& byte : shards[i]) byte = static_cast<uint8_t>(random());
+  for (int i = 0; i < 3; ++i)
+    for (uint8_t& byte : shards[i]) byte = static_cast<uint8_t>(random());
   const uint8_t* data[] = {shards[0].data(), shards[1].data(), shards[2].data()};
   uint8_t* parity[] = {shards[3].data(), shards[4].data()};
   const auto erasure = ErasureCode::of(code);

@@ -29,8 +29,11 @@ class MemoryShardCalls : public ShardCalls {
   void append(Tag tag, const AppendCall& call, std::span<const iovec> record, Instant deadline) override {
     add({tag, deadline, shards_.append(call, record), {}, {}, {}});
   }
-  void sync(Tag tag, const SyncCall& call, Instant deadline) override { add({tag, deadline, shards_.sync(call), {}, {}, {}}); }
-  void read(Tag tag, const ReadCall& call, std::span<uint8_t> header_into, std::span<uint8_t> cell_into, Instant deadline) override {
+  void sync(Tag tag, const SyncCall& call, Instant deadline) override {
+    add({tag, deadline, shards_.sync(call), {}, {}, {}});
+  }
+  void read(Tag tag, const ReadCall& call, std::span<uint8_t> header_into, std::span<uint8_t> cell_into,
+            Instant deadline) override {
     if (shards_.answers_at_once(call.shard.server)) {
       add({tag, deadline, shards_.read(call, header_into, cell_into), {}, {}, {}});
       return;
@@ -60,8 +63,10 @@ class MemoryShardCalls : public ShardCalls {
     if (next->answer.ready > next->deadline) {
       done.status = {Errc::timed_out, "no answer in time"};
     } else if (done.status.ok()) {
-      if (!next->header_into.empty()) std::memcpy(next->header_into.data(), next->bytes.data(), next->header_into.size());
-      if (!next->cell_into.empty()) std::memcpy(next->cell_into.data(), next->bytes.data() + next->header_into.size(), next->cell_into.size());
+      if (!next->header_into.empty())
+        std::memcpy(next->header_into.data(), next->bytes.data(), next->header_into.size());
+      if (!next->cell_into.empty())
+        std::memcpy(next->cell_into.data(), next->bytes.data() + next->header_into.size(), next->cell_into.size());
     }
     under_way_.erase(next);
     return done;
@@ -147,10 +152,14 @@ std::vector<uint8_t>& MemoryShards::bytes(ChunkId chunk, uint8_t shard) {
 
 bool MemoryShards::exists(ChunkId chunk, uint8_t shard) const {
   Lock lock(mutex_);
-  return std::ranges::any_of(servers_, [&](const auto& server) { return server.second.shards.contains({chunk, shard}); });
+  return std::ranges::any_of(servers_, [&](const auto& server) {
+    return server.second.shards.contains({chunk, shard});
+  });
 }
 
-void MemoryShards::swap(ChunkId chunk, uint8_t one, uint8_t other) { std::swap(bytes(chunk, one), bytes(chunk, other)); }
+void MemoryShards::swap(ChunkId chunk, uint8_t one, uint8_t other) {
+  std::swap(bytes(chunk, one), bytes(chunk, other));
+}
 
 MemoryShards::Counts MemoryShards::counts() const {
   Lock lock(mutex_);
@@ -252,7 +261,8 @@ MemoryShards::Answer MemoryShards::sync(const SyncCall& call) {
   return answer;
 }
 
-MemoryShards::Answer MemoryShards::read(const ReadCall& call, std::span<uint8_t> header_into, std::span<uint8_t> cell_into) {
+MemoryShards::Answer MemoryShards::read(const ReadCall& call, std::span<uint8_t> header_into,
+                                        std::span<uint8_t> cell_into) {
   Lock lock(mutex_);
   Answer answer = arrive(call.shard.server);
   if (!answer.status.ok()) return answer;

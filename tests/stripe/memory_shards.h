@@ -1,9 +1,9 @@
-// Chunkservers in memory, for tests of everything above ShardTransport: they keep shards as bytes, and do to them what disks,
-// networks and crashes do.
+// Chunkservers in memory, for tests of everything above ShardTransport: they keep shards as bytes, and do to them what
+// disks, networks and crashes do.
 //
-// Calls are carried out when they are started and answered after the server's delay: a gatherer that waits moves the manual
-// clock. Without a delay nothing ever waits, so any clock will do. Any thread, one gatherer each.
-// Servers exist from their first mention. Not here: a real chunkserver, a real network (tests/sim has both).
+// Calls are carried out when they are started and answered after the server's delay: a gatherer that waits moves the
+// manual clock. Without a delay nothing ever waits, so any clock will do. Any thread, one gatherer each. Servers exist
+// from their first mention. Not here: a real chunkserver, a real network (tests/sim has both).
 #pragma once
 
 #include <cstdint>
@@ -27,21 +27,21 @@ class MemoryShards : public ShardTransport {
   uint32_t reluctance(ServerId server) const override;
 
   // Faults of servers.
-  void kill(ServerId server);                             // answers unavailable from now on
-  void restart(ServerId server, bool forget_unsynced);    // a new boot; shards may lose what was not synced
-  void delay(ServerId server, Duration duration);         // of every answer
+  void kill(ServerId server);                           // answers unavailable from now on
+  void restart(ServerId server, bool forget_unsynced);  // a new boot; shards may lose what was not synced
+  void delay(ServerId server, Duration duration);       // of every answer
   void set_reluctance(ServerId server, uint32_t value);
-  void fail_syncs(ServerId server);                       // fdatasync fails: the shards asked for are failed for good
+  void fail_syncs(ServerId server);  // fdatasync fails: the shards asked for are failed for good
   void kill_after(uint64_t more_calls, std::vector<ServerId> servers);  // when so many more calls have been started
   // Faults of bytes. The shard must exist.
   std::vector<uint8_t>& bytes(ChunkId chunk, uint8_t shard);
   bool exists(ChunkId chunk, uint8_t shard) const;
-  void swap(ChunkId chunk, uint8_t one, uint8_t other);   // their bytes
+  void swap(ChunkId chunk, uint8_t one, uint8_t other);  // their bytes
 
   // What was asked.
   struct Counts {
     uint64_t appends = 0, syncs = 0, reads = 0, cancelled = 0;
-    uint64_t bytes_read = 0;      // of cells
+    uint64_t bytes_read = 0;  // of cells
     uint64_t bytes_appended = 0;
   };
   Counts counts() const;

@@ -45,7 +45,8 @@ ExpectedRecord expected_of(const RecordHeader& header) {
   return {header.incarnation, header.chunk, header.place, header.shard, header.shape};
 }
 
-// tests/stripe/golden/record_v1.hex: "offset: hex bytes" for every 16 bytes that are not all zero; '#' begins a comment.
+// tests/stripe/golden/record_v1.hex: "offset: hex bytes" for every 16 bytes that are not all zero; '#' begins a
+// comment.
 std::vector<uint8_t> golden_bytes(const char* name, size_t size) {
   std::ifstream file(std::string(CAIRN_GOLDEN) + "/" + name);
   EXPECT_TRUE(file.is_open());
@@ -84,9 +85,11 @@ TEST(RecordFormatTest, HeadersComeBackEqual) {
     header.data_bytes = static_cast<uint32_t>(random.between(1, header.shape.cell_bytes));
     header.writer_epoch = Epoch{random()};
     header.owners.resize(random.below(kMaxOwners + 1));
-    for (Owner& owner : header.owners) owner = {InodeId{random()}, static_cast<uint32_t>(random()), random() >> 2, 0, 4096};
+    for (Owner& owner : header.owners)
+      owner = {InodeId{random()}, static_cast<uint32_t>(random()), random() >> 2, 0, 4096};
     header.shape.header_bytes = header_bytes_for(static_cast<uint32_t>(header.owners.size()), header.shape.cell_bytes);
-    for (uint32_t block = 0; block * kBlockBytes < header.data_bytes; ++block) header.tags.push_back(static_cast<uint32_t>(random()));
+    for (uint32_t block = 0; block * kBlockBytes < header.data_bytes; ++block)
+      header.tags.push_back(static_cast<uint32_t>(random()));
     auto bytes = encoded(header);
     bytes.resize(bytes.size() + random.below(100));
     const auto decoded = decode_header(bytes);

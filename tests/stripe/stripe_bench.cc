@@ -1,5 +1,5 @@
-// Not a test: what encoding, tagging, verifying and decoding cost, in GB of the caller's data per second on one core, with shards in
-// memory. Prints a table. Run the release build: build/release/tests/stripe_bench
+// Not a test: what encoding, tagging, verifying and decoding cost, in GB of the caller's data per second on one core,
+// with shards in memory. Prints a table. Run the release build: build/release/tests/stripe_bench
 #include <fmt/format.h>
 
 #include <cstring>
@@ -43,7 +43,9 @@ class Sink : public ShardTransport {
       std::memcpy(cell.data(), record.data() + header.size() + call.cell_offset, cell.size());
       done_.push_back({tag, {}, BootId{1}, 0});
     }
-    void cancel(Tag tag) override { std::erase_if(done_, [&](const auto& done) { return done.tag == tag; }); }
+    void cancel(Tag tag) override {
+      std::erase_if(done_, [&](const auto& done) { return done.tag == tag; });
+    }
     size_t under_way() const override { return done_.size(); }
     std::optional<Completion> wait(Instant) override {
       if (done_.empty()) return {};
@@ -84,7 +86,8 @@ void measure(Code code, uint32_t cell_bytes, Buffer& memory) {
   size_t next = 0;
   const double encode = gb_per_second(stripe_bytes, [&] {
     std::vector<const uint8_t*> data;
-    for (uint32_t i = 0; i < code.d; ++i) data.push_back(memory.data() + (next % stripes) * stripe_bytes + size_t{i} * cell_bytes);
+    for (uint32_t i = 0; i < code.d; ++i)
+      data.push_back(memory.data() + (next % stripes) * stripe_bytes + size_t{i} * cell_bytes);
     ++next;
     erasure->encode(data, parity, cell_bytes);
   });
@@ -97,7 +100,10 @@ void measure(Code code, uint32_t cell_bytes, Buffer& memory) {
   const auto append = [&](size_t count) {
     std::vector<StripeData> batch;
     for (size_t i = 0; i < count; ++i, ++next) {
-      batch.push_back({cell_bytes, 0, {{memory.data() + (next % stripes) * stripe_bytes, stripe_bytes}}, {{InodeId{1}, 1, 0, 0, static_cast<uint32_t>(stripe_bytes)}}});
+      batch.push_back({cell_bytes,
+                       0,
+                       {{memory.data() + (next % stripes) * stripe_bytes, stripe_bytes}},
+                       {{InodeId{1}, 1, 0, 0, static_cast<uint32_t>(stripe_bytes)}}});
     }
     placed = open.append(batch, true).value().back();
   };
@@ -118,9 +124,10 @@ void measure(Code code, uint32_t cell_bytes, Buffer& memory) {
   sink.dead = code.m;
   const double degraded = gb_per_second(stripe_bytes, read);
   if (std::memcmp(out.data(), memory.data(), stripe_bytes) != 0) std::abort();
-  fmt::print("ec({},{}) cells of {:4} KiB: encode {:5.1f}  append (encode + tag + send) {:5.1f}  read + verify {:5.1f}  "
-             "read with {} shards dead {:5.1f}   GB/s\n",
-             code.d, code.m, cell_bytes >> 10, encode, written, whole, code.m, degraded);
+  fmt::print(
+      "ec({},{}) cells of {:4} KiB: encode {:5.1f}  append (encode + tag + send) {:5.1f}  read + verify {:5.1f}  "
+      "read with {} shards dead {:5.1f}   GB/s\n",
+      code.d, code.m, cell_bytes >> 10, encode, written, whole, code.m, degraded);
 }
 
 void run() {

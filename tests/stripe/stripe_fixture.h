@@ -58,7 +58,8 @@ class StripeFixture {
     result.stripe.first_cell = first_cell;
     size_t at = 0;
     while (at < bytes) {
-      const size_t length = pieces <= 1 ? bytes - at : std::min<size_t>(bytes - at, random.below(2 * bytes / pieces + 1));
+      const size_t length =
+          pieces <= 1 ? bytes - at : std::min<size_t>(bytes - at, random.below(2 * bytes / pieces + 1));
       result.stripe.pieces.push_back({result.data.data() + at, length});
       at += length;
     }
@@ -84,11 +85,14 @@ class StripeFixture {
     std::vector<uint8_t> out(to - from, 0xcc);
     auto outcome = read_extent(shards, clock, chunk, stripe.extent(chunk.chunk, from, to), out, options);
     if (outcome.status.ok()) {
-      EXPECT_TRUE(std::equal(out.begin(), out.end(), stripe.data.begin() + static_cast<ptrdiff_t>(from))) << from << " " << to;
+      EXPECT_TRUE(std::equal(out.begin(), out.end(), stripe.data.begin() + static_cast<ptrdiff_t>(from)))
+          << from << " " << to;
     }
     return outcome;
   }
-  ReadOutcome read(const WrittenStripe& stripe, const ReadOptions& options = {}) { return read(stripe, 0, stripe.data.size(), options); }
+  ReadOutcome read(const WrittenStripe& stripe, const ReadOptions& options = {}) {
+    return read(stripe, 0, stripe.data.size(), options);
+  }
 
   Random random;
   ManualClock clock;

@@ -11,7 +11,8 @@ constexpr uint64_t kSeeds = 300;
 class RandomChunk {
  public:
   explicit RandomChunk(uint64_t seed)
-      : choices_(seed), f_(code(), static_cast<uint32_t>(choices_.between(1, choices_.one_in(8) ? 20 : 4)) * 4096, seed) {}
+      : choices_(seed),
+        f_(code(), static_cast<uint32_t>(choices_.between(1, choices_.one_in(8) ? 20 : 4)) * 4096, seed) {}
 
   void write() {
     for (uint64_t batch = choices_.between(1, 4); batch > 0; --batch) {
@@ -36,16 +37,23 @@ class RandomChunk {
       const ServerId server{shard + 1};
       const bool there = f_.shards.exists(f_.chunk.chunk, static_cast<uint8_t>(shard));
       switch (choices_.below(5)) {
-        case 0: f_.shards.kill(server); break;
-        case 1: f_.shards.delay(server, choices_.one_in(2) ? 1h : 60ms); break;
-        case 2: f_.shards.set_reluctance(server, 2000); break;
+        case 0:
+          f_.shards.kill(server);
+          break;
+        case 1:
+          f_.shards.delay(server, choices_.one_in(2) ? 1h : 60ms);
+          break;
+        case 2:
+          f_.shards.set_reluctance(server, 2000);
+          break;
         case 3:
           if (there) f_.shards.bytes(f_.chunk.chunk, static_cast<uint8_t>(shard)).resize(4096);
           break;
         default:
           if (!there) break;
           auto& bytes = f_.shards.bytes(f_.chunk.chunk, static_cast<uint8_t>(shard));
-          for (int i = 0; i < 20; ++i) bytes[choices_.below(bytes.size())] ^= static_cast<uint8_t>(choices_.between(1, 255));
+          for (int i = 0; i < 20; ++i)
+            bytes[choices_.below(bytes.size())] ^= static_cast<uint8_t>(choices_.between(1, 255));
       }
     }
   }
@@ -62,7 +70,8 @@ class RandomChunk {
 
  private:
   Code code() {
-    return {static_cast<uint8_t>(choices_.between(1, choices_.one_in(10) ? 32 : 8)), static_cast<uint8_t>(choices_.below(5))};
+    return {static_cast<uint8_t>(choices_.between(1, choices_.one_in(10) ? 32 : 8)),
+            static_cast<uint8_t>(choices_.below(5))};
   }
   WrittenStripe make() {
     const uint32_t d = f_.chunk.code.d, cell = f_.chunk.cell_bytes;

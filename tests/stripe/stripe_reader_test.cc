@@ -49,7 +49,8 @@ TEST(StripeReaderTest, EveryPairOfDeadServersIsReadAround) {
   for (uint32_t one = 1; one <= 6; ++one) {
     for (uint32_t two = one; two <= 6; ++two) {
       StripeFixture f({4, 2});
-      const auto full = f.written(4 * 8192), partial = f.written(3 * 8192 + 5), small = f.written(100, 2), short_run = f.written(9000, 1);
+      const auto full = f.written(4 * 8192), partial = f.written(3 * 8192 + 5), small = f.written(100, 2),
+                 short_run = f.written(9000, 1);
       f.shards.kill(ServerId{one});
       f.shards.kill(ServerId{two});
       for (const auto* stripe : {&full, &partial, &small, &short_run}) {
@@ -67,7 +68,8 @@ TEST(StripeReaderTest, TooFewServersAreNamed) {
   const auto outcome = f.read(stripe);
   ASSERT_FALSE(outcome.status.ok());
   EXPECT_EQ(outcome.status.code(), Errc::io);
-  EXPECT_THAT(outcome.status.error().what, HasSubstr("chunk 42 place 0: 3 of 6 shards good, 4 needed: shard 0 on server 1: unavailable: "));
+  EXPECT_THAT(outcome.status.error().what,
+              HasSubstr("chunk 42 place 0: 3 of 6 shards good, 4 needed: shard 0 on server 1: unavailable: "));
   EXPECT_THAT(outcome.status.error().what, HasSubstr("shard 5 on server 6: unavailable"));
   EXPECT_EQ(outcome.troubles.size(), 3u);
 }
@@ -162,7 +164,8 @@ TEST(StripeReaderTest, AShardThatLostItsEndIsReadAround) {
 TEST(StripeReaderTest, DamageSpreadOverMoreThanMShardsIsReadBlockByBlock) {
   StripeFixture f({4, 2}, 32768);
   const auto stripe = f.written(4 * 32768);
-  // Five of the six cells have one bad block, each at another offset: no cell range has four good shards, each block has.
+  // Five of the six cells have one bad block, each at another offset: no cell range has four good shards, each block
+  // has.
   for (uint8_t shard = 0; shard < 5; ++shard) f.shards.bytes(f.chunk.chunk, shard)[4096 + shard * 4096u] ^= 1;
   const auto outcome = f.read(stripe);
   EXPECT_TRUE(outcome.status.ok()) << outcome.status.error().what;

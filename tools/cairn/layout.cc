@@ -164,8 +164,7 @@ std::string servers_of(const WholeLayout& layout, const ChunkInfo& chunk) {
 void print(const WholeLayout& layout, const std::string& path) {
   const Attributes& attributes = layout.attributes;
   fmt::print("{}: {} in {}, policy {}, inode {}, version {}\n", path, human_bytes(attributes.size),
-             counted(layout.extents.size(), "extent"),
-             policy_text(layout.storage_class), raw(attributes.inode),
+             counted(layout.extents.size(), "extent"), policy_text(layout.storage_class), raw(attributes.inode),
              attributes.version);
   if (layout.inline_data) {
     fmt::print("  {} kept in the inode, by the metaserver\n", human_bytes(layout.inline_data->size()));

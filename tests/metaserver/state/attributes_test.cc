@@ -110,12 +110,15 @@ TEST_F(AttributesTest, XattrsAreSetReadListedAndRemoved) {
 TEST_F(AttributesTest, XattrsHaveLimits) {
   EXPECT_EQ(machine.code(session, SetXattr{file, "", "x", 0}), Errc::too_big);
   EXPECT_EQ(machine.code(session, SetXattr{file, "user." + std::string(251, 'x'), "x", 0}), Errc::too_big);
-  EXPECT_TRUE(machine.done(session, SetXattr{file, "user." + std::string(250, 'x'), std::string(kMaxXattrBytes, 'v'), 0}).ok());
+  EXPECT_TRUE(
+      machine.done(session, SetXattr{file, "user." + std::string(250, 'x'), std::string(kMaxXattrBytes, 'v'), 0}).ok());
   EXPECT_EQ(machine.code(session, SetXattr{file, "user.big", std::string(kMaxXattrBytes + 1, 'v'), 0}), Errc::too_big);
   EXPECT_EQ(machine.code(session, SetXattr{file, "user.a", "x", 4}), Errc::invalid);
   EXPECT_EQ(machine.code(session, SetXattr{file, "system.posix_acl_access", "x", 0}), Errc::not_supported);
   EXPECT_EQ(machine.code(session, SetXattr{file, "user.", "x", 0}), Errc::not_supported);
-  for (int i = 0; i < 15; ++i) EXPECT_TRUE(machine.done(session, SetXattr{file, fmt::format("user.{}", i), std::string(kMaxXattrBytes, 'v'), 0}).ok());
+  for (int i = 0; i < 15; ++i)
+    EXPECT_TRUE(
+        machine.done(session, SetXattr{file, fmt::format("user.{}", i), std::string(kMaxXattrBytes, 'v'), 0}).ok());
   EXPECT_EQ(machine.code(session, SetXattr{file, "user.one too many", "x", 0}), Errc::no_space);
   EXPECT_EQ(machine.code(session, SetXattr{InodeId{999}, "user.a", "x", 0}), Errc::stale_handle);
 }
@@ -130,7 +133,8 @@ TEST_F(AttributesTest, APolicyIsInheritedFromTheDirectoryAndReadEverywhere) {
   EXPECT_NE(inside.attributes.storage_class, kDefaultClass);
   EXPECT_EQ(policy(file), "ec(4,2)");
   ASSERT_TRUE(machine.done(session, SetXattr{file, "cairn.policy", "ec(2,1)/64K/host", 0}).ok());
-  EXPECT_EQ(machine.inode(file).attributes.storage_class, inside.attributes.storage_class) << "the same class is found again";
+  EXPECT_EQ(machine.inode(file).attributes.storage_class, inside.attributes.storage_class)
+      << "the same class is found again";
   EXPECT_EQ(queries::classes(*machine.view())->size(), 2u);
   EXPECT_TRUE(queries::xattr_names(*machine.view(), directory)->empty());
 }

@@ -29,9 +29,13 @@ class Any {
     return bytes;
   }
   template <typename T>
-  std::optional<T> maybe(T value) { return coin() ? std::optional<T>(value) : std::nullopt; }
+  std::optional<T> maybe(T value) {
+    return coin() ? std::optional<T>(value) : std::nullopt;
+  }
   template <typename Id>
-  Id id() { return Id{static_cast<std::underlying_type_t<Id>>(number())}; }
+  Id id() {
+    return Id{static_cast<std::underlying_type_t<Id>>(number())};
+  }
   template <typename Make>
   auto list(Make make) {
     std::vector<decltype(make())> values;
@@ -41,30 +45,42 @@ class Any {
   uint32_t u32() { return static_cast<uint32_t>(number()); }
   Time time() { return {static_cast<int64_t>(number()), u32()}; }
   Code code() { return {static_cast<uint8_t>(number()), static_cast<uint8_t>(number())}; }
-  std::vector<ChunkId> chunk_ids() { return list([&] { return id<ChunkId>(); }); }
-  Extent extent() {
-    return {number(), number(), id<ChunkId>(), number(), number(), {code(), u32(), u32(), u32()}};
+  std::vector<ChunkId> chunk_ids() {
+    return list([&] { return id<ChunkId>(); });
   }
+  Extent extent() { return {number(), number(), id<ChunkId>(), number(), number(), {code(), u32(), u32(), u32()}}; }
   Attributes attributes() {
-    return {id<InodeId>(), number(), u32(), u32(), u32(), u32(), number(), number(), number(), time(), time(), time(), id<ClassId>(), u32()};
+    return {id<InodeId>(), number(), u32(),  u32(),  u32(),  u32(),         number(),
+            number(),      number(), time(), time(), time(), id<ClassId>(), u32()};
   }
   ChunkInfo chunk() {
-    return {id<ChunkId>(), id<ClassId>(), code(), list([&] { return id<ServerId>(); }), coin(), number(), id<Epoch>(), id<Incarnation>(),
-            number(), u32(), number()};
+    return {id<ChunkId>(), id<ClassId>(), code(),      list([&] { return id<ServerId>(); }),
+            coin(),        number(),      id<Epoch>(), id<Incarnation>(),
+            number(),      u32(),         number()};
   }
   CommandBody body(size_t number_of_body);
   Answer answer(size_t number_of_answer) {
     switch (number_of_answer) {
-      case 0: return std::monostate();
-      case 1: return Entry{id<InodeId>(), text(), attributes(), number()};
-      case 2: return attributes();
-      case 3: return Removed{id<InodeId>(), u32(), coin()};
-      case 4: return Renamed{attributes(), id<InodeId>(), u32()};
-      case 5: return Committed{list([&] { return attributes(); }), list([&] { return id<InodeId>(); })};
-      case 6: return list([&] { return chunk(); });
-      case 7: return id<SessionId>();
-      case 8: return id<ServerId>();
-      default: return id<ClassId>();
+      case 0:
+        return std::monostate();
+      case 1:
+        return Entry{id<InodeId>(), text(), attributes(), number()};
+      case 2:
+        return attributes();
+      case 3:
+        return Removed{id<InodeId>(), u32(), coin()};
+      case 4:
+        return Renamed{attributes(), id<InodeId>(), u32()};
+      case 5:
+        return Committed{list([&] { return attributes(); }), list([&] { return id<InodeId>(); })};
+      case 6:
+        return list([&] { return chunk(); });
+      case 7:
+        return id<SessionId>();
+      case 8:
+        return id<ServerId>();
+      default:
+        return id<ClassId>();
     }
   }
   std::string damaged(std::string bytes) {
@@ -84,31 +100,58 @@ class Any {
 
 CommandBody Any::body(size_t number_of_body) {
   switch (number_of_body) {
-    case 0: return MakeNode{id<InodeId>(), text(), u32(), u32(), u32(), number(), text()};
-    case 1: return LinkNode{id<InodeId>(), id<InodeId>(), text()};
-    case 2: return RemoveName{id<InodeId>(), text(), coin()};
-    case 3: return Rename{id<InodeId>(), text(), id<InodeId>(), text(), u32()};
-    case 4: return SetAttributes{id<InodeId>(), maybe(u32()), maybe(u32()), maybe(u32()), maybe(number()), maybe(time()), maybe(time()), maybe(time())};
-    case 5: return SetXattr{id<InodeId>(), text(), text(), u32()};
-    case 6: return RemoveXattr{id<InodeId>(), text()};
-    case 7: return TrimRange{id<InodeId>(), number(), number(), time()};
-    case 8: return ForgetOrphans{list([&] { return id<InodeId>(); })};
+    case 0:
+      return MakeNode{id<InodeId>(), text(), u32(), u32(), u32(), number(), text()};
+    case 1:
+      return LinkNode{id<InodeId>(), id<InodeId>(), text()};
+    case 2:
+      return RemoveName{id<InodeId>(), text(), coin()};
+    case 3:
+      return Rename{id<InodeId>(), text(), id<InodeId>(), text(), u32()};
+    case 4:
+      return SetAttributes{id<InodeId>(),   maybe(u32()),  maybe(u32()),  maybe(u32()),
+                           maybe(number()), maybe(time()), maybe(time()), maybe(time())};
+    case 5:
+      return SetXattr{id<InodeId>(), text(), text(), u32()};
+    case 6:
+      return RemoveXattr{id<InodeId>(), text()};
+    case 7:
+      return TrimRange{id<InodeId>(), number(), number(), time()};
+    case 8:
+      return ForgetOrphans{list([&] { return id<InodeId>(); })};
     case 9:
-      return Commit{list([&] { return FileCommit{id<InodeId>(), list([&] { return extent(); }), number(), time(), maybe(text())}; }),
-                    list([&] { return ChunkCommit{id<ChunkId>(), id<Epoch>(), number(), number()}; })};
-    case 10: return SealChunks{chunk_ids()};
-    case 11: return OpenSession{{text(), text(), static_cast<int32_t>(number()), coin(), number()}};
-    case 12: return EndSession{id<SessionId>(), coin()};
+      return Commit{list([&] {
+                      return FileCommit{id<InodeId>(), list([&] { return extent(); }), number(), time(), maybe(text())};
+                    }),
+                    list([&] {
+                      return ChunkCommit{id<ChunkId>(), id<Epoch>(), number(), number()};
+                    })};
+    case 10:
+      return SealChunks{chunk_ids()};
+    case 11:
+      return OpenSession{{text(), text(), static_cast<int32_t>(number()), coin(), number()}};
+    case 12:
+      return EndSession{id<SessionId>(), coin()};
     case 13:
-      return CreateChunks{list([&] { return PlannedChunk{id<ClassId>(), code(), list([&] { return id<ServerId>(); }), u32(), number()}; })};
-    case 14: return RegisterServer{text(), {text(), static_cast<uint16_t>(number())}, {text(), text(), text(), text()}};
-    case 15: return DefineClass{{id<ClassId>(), text(), code(), u32(), text()}};
-    case 16: return SealForRepair{chunk_ids()};
-    case 17: return ReleaseExtents{id<InodeId>(), u32()};
-    case 18: return CondemnChunks{chunk_ids()};
-    case 19: return ChunksRemoved{chunk_ids()};
-    case 20: return StripesPunched{list([&] { return DeadStripe{id<ChunkId>(), number()}; })};
-    default: return SealsConfirmed{chunk_ids()};
+      return CreateChunks{list([&] {
+        return PlannedChunk{id<ClassId>(), code(), list([&] { return id<ServerId>(); }), u32(), number()};
+      })};
+    case 14:
+      return RegisterServer{text(), {text(), static_cast<uint16_t>(number())}, {text(), text(), text(), text()}};
+    case 15:
+      return DefineClass{{id<ClassId>(), text(), code(), u32(), text()}};
+    case 16:
+      return SealForRepair{chunk_ids()};
+    case 17:
+      return ReleaseExtents{id<InodeId>(), u32()};
+    case 18:
+      return CondemnChunks{chunk_ids()};
+    case 19:
+      return ChunksRemoved{chunk_ids()};
+    case 20:
+      return StripesPunched{list([&] { return DeadStripe{id<ChunkId>(), number()}; })};
+    default:
+      return SealsConfirmed{chunk_ids()};
   }
 }
 
@@ -116,7 +159,9 @@ TEST(CommandCodecTest, EveryCommandComesBackAsItWas) {
   Any any(1);
   for (int round = 0; round < 200; ++round) {
     for (size_t number = 0; number < std::variant_size_v<CommandBody>; ++number) {
-      Command command{{any.id<SessionId>(), any.id<RequestId>(), any.id<RequestId>()}, static_cast<int64_t>(any.number()), any.body(number)};
+      Command command{{any.id<SessionId>(), any.id<RequestId>(), any.id<RequestId>()},
+                      static_cast<int64_t>(any.number()),
+                      any.body(number)};
       ASSERT_EQ(command.body.index(), number);
       const std::string bytes = encode_command(command);
       const Result<Command> decoded = decode_command(bytes);
@@ -177,29 +222,83 @@ TEST(CommandCodecTest, ACountBeyondTheInputAllocatesNothing) {
 TEST(CommandCodecTest, TheBytesOfVersionOneStay) {
   const Mutation mutation{SessionId{2}, RequestId{3}, RequestId{1}};
   EXPECT_EQ(hex(encode_command({mutation, 5, MakeNode{InodeId{1}, "ab", 0100644, 7, 8, 0, ""}})),
-            "0100" "0200000000000000" "0300000000000000" "0100000000000000" "0500000000000000"
-            "0100000000000000" "020000006162" "a4810000" "07000000" "08000000" "0000000000000000" "00000000");
+            "0100"
+            "0200000000000000"
+            "0300000000000000"
+            "0100000000000000"
+            "0500000000000000"
+            "0100000000000000"
+            "020000006162"
+            "a4810000"
+            "07000000"
+            "08000000"
+            "0000000000000000"
+            "00000000");
   SetAttributes attributes;
   attributes.inode = InodeId{9};
   attributes.size = 4;
   attributes.mtime = Time{1, 2};
   EXPECT_EQ(hex(encode_command({mutation, -1, attributes})),
-            "0104" "0200000000000000" "0300000000000000" "0100000000000000" "ffffffffffffffff"
-            "0900000000000000" "00" "00" "00" "010400000000000000" "00" "01010000000000000002000000" "00");
+            "0104"
+            "0200000000000000"
+            "0300000000000000"
+            "0100000000000000"
+            "ffffffffffffffff"
+            "0900000000000000"
+            "00"
+            "00"
+            "00"
+            "010400000000000000"
+            "00"
+            "01010000000000000002000000"
+            "00");
   const Extent extent{4096, 100, ChunkId{5}, 8192, 6, {{4, 2}, 4096, 8192, 3}};
-  EXPECT_EQ(hex(encode_command({{}, 0, Commit{{{InodeId{9}, {extent}, 4196, {1, 2}, "x"}}, {{ChunkId{5}, Epoch{7}, 8192, 20480}}}})),
-            "0109" "0000000000000000" "0000000000000000" "0000000000000000" "0000000000000000"
-            "01000000" "0900000000000000"
-            "01000000" "0010000000000000" "6400000000000000" "0500000000000000" "0020000000000000" "0600000000000000" "0402" "00100000" "00200000" "03000000"
-            "6410000000000000" "010000000000000002000000" "010100000078"
-            "01000000" "0500000000000000" "0700000000000000" "0020000000000000" "0050000000000000");
+  EXPECT_EQ(hex(encode_command(
+                {{}, 0, Commit{{{InodeId{9}, {extent}, 4196, {1, 2}, "x"}}, {{ChunkId{5}, Epoch{7}, 8192, 20480}}}})),
+            "0109"
+            "0000000000000000"
+            "0000000000000000"
+            "0000000000000000"
+            "0000000000000000"
+            "01000000"
+            "0900000000000000"
+            "01000000"
+            "0010000000000000"
+            "6400000000000000"
+            "0500000000000000"
+            "0020000000000000"
+            "0600000000000000"
+            "0402"
+            "00100000"
+            "00200000"
+            "03000000"
+            "6410000000000000"
+            "010000000000000002000000"
+            "010100000078"
+            "01000000"
+            "0500000000000000"
+            "0700000000000000"
+            "0020000000000000"
+            "0050000000000000");
   EXPECT_EQ(hex(encode_outcome(Error{Errc::exists, "no"})), "010002020000006e6f");
-  EXPECT_EQ(hex(encode_outcome(Answer(Removed{InodeId{5}, 1, true}))), "0104" "0500000000000000" "01000000" "01");
+  EXPECT_EQ(hex(encode_outcome(Answer(Removed{InodeId{5}, 1, true}))),
+            "0104"
+            "0500000000000000"
+            "01000000"
+            "01");
 }
 
 TEST(RowsTest, TheBytesOfVersionOneStay) {
-  EXPECT_EQ(hex(encode_row(DentryRow{LogIndex{1}, InodeId{2}, 3})), "01" "0100000000000000" "0200000000000000" "0300000000000000");
-  EXPECT_EQ(hex(encode_row(CookieRow{LogIndex{1}, InodeId{2}, "n"})), "01" "0100000000000000" "0200000000000000" "010000006e");
+  EXPECT_EQ(hex(encode_row(DentryRow{LogIndex{1}, InodeId{2}, 3})),
+            "01"
+            "0100000000000000"
+            "0200000000000000"
+            "0300000000000000");
+  EXPECT_EQ(hex(encode_row(CookieRow{LogIndex{1}, InodeId{2}, "n"})),
+            "01"
+            "0100000000000000"
+            "0200000000000000"
+            "010000006e");
   InodeRow inode;
   inode.birth = LogIndex{1};
   inode.fileset = 2;
@@ -212,56 +311,184 @@ TEST(RowsTest, TheBytesOfVersionOneStay) {
   inode.xattr_names = 24;
   inode.xattr_bytes = 25;
   EXPECT_EQ(hex(encode_row(inode)),
-            "01" "0100000000000000" "02000000" "0300000000000000" "04000000" "05000000" "06000000" "07000000" "0800000000000000"
-            "0900000000000000" "0a00000000000000" "0b000000000000000c000000" "0d000000000000000e000000" "0f0000000000000010000000"
-            "11000000" "12000000" "1300000000000000" "1400000000000000" "1500000000000000" "1600000000000000" "17000000" "18000000" "19000000");
+            "01"
+            "0100000000000000"
+            "02000000"
+            "0300000000000000"
+            "04000000"
+            "05000000"
+            "06000000"
+            "07000000"
+            "0800000000000000"
+            "0900000000000000"
+            "0a00000000000000"
+            "0b000000000000000c000000"
+            "0d000000000000000e000000"
+            "0f0000000000000010000000"
+            "11000000"
+            "12000000"
+            "1300000000000000"
+            "1400000000000000"
+            "1500000000000000"
+            "1600000000000000"
+            "17000000"
+            "18000000"
+            "19000000");
   EXPECT_EQ(hex(encode_row(ExtentRow{LogIndex{1}, {999, 2, ChunkId{3}, 4, 5, {{6, 7}, 8, 9, 10}}})),
-            "01" "0100000000000000" "0200000000000000" "0300000000000000" "0400000000000000" "0500000000000000" "0607" "08000000" "09000000" "0a000000");
+            "01"
+            "0100000000000000"
+            "0200000000000000"
+            "0300000000000000"
+            "0400000000000000"
+            "0500000000000000"
+            "0607"
+            "08000000"
+            "09000000"
+            "0a000000");
   ChunkRow chunk;
   chunk.birth = LogIndex{1};
-  chunk.info = {ChunkId{99}, ClassId{2}, {1, 1}, {ServerId{3}, ServerId{4}}, true, 5, Epoch{6}, Incarnation{99}, 7, 8, 9};
+  chunk.info = {ChunkId{99}, ClassId{2}, {1, 1}, {ServerId{3}, ServerId{4}}, true, 5, Epoch{6}, Incarnation{99},
+                7,           8,          9};
   chunk.owner = SessionId{10};
   chunk.state = ChunkState::dead;
   chunk.died_ns = 11;
   chunk.shortened = true;
   EXPECT_EQ(hex(encode_row(chunk)),
-            "01" "0100000000000000" "02000000" "0101" "020000000300000004000000" "0500000000000000" "0600000000000000" "0700000000000000"
-            "08000000" "0900000000000000" "0a00000000000000" "02" "0b00000000000000" "01");
+            "01"
+            "0100000000000000"
+            "02000000"
+            "0101"
+            "020000000300000004000000"
+            "0500000000000000"
+            "0600000000000000"
+            "0700000000000000"
+            "08000000"
+            "0900000000000000"
+            "0a00000000000000"
+            "02"
+            "0b00000000000000"
+            "01");
   EXPECT_EQ(hex(encode_row(StripeRow{LogIndex{1}, {{2, 1}, 4096, 4096, 3}, 4, StripeState::punched, 5})),
-            "01" "0100000000000000" "0201" "00100000" "00100000" "03000000" "0400000000000000" "02" "0500000000000000");
-  EXPECT_EQ(hex(encode_row(OutcomeWindowRow{RequestId{2}, RequestId{1}})), "01" "0200000000000000" "0100000000000000");
-  EXPECT_EQ(hex(encode_row(BirthRow{LogIndex{1}})), "01" "0100000000000000");
-  EXPECT_EQ(hex(encode_row(ChunkRefRow{1})), "01" "0100000000000000");
-  EXPECT_EQ(hex(encode_row(DeadStripeRow{1})), "01" "0100000000000000");
+            "01"
+            "0100000000000000"
+            "0201"
+            "00100000"
+            "00100000"
+            "03000000"
+            "0400000000000000"
+            "02"
+            "0500000000000000");
+  EXPECT_EQ(hex(encode_row(OutcomeWindowRow{RequestId{2}, RequestId{1}})),
+            "01"
+            "0200000000000000"
+            "0100000000000000");
+  EXPECT_EQ(hex(encode_row(BirthRow{LogIndex{1}})),
+            "01"
+            "0100000000000000");
+  EXPECT_EQ(hex(encode_row(ChunkRefRow{1})),
+            "01"
+            "0100000000000000");
+  EXPECT_EQ(hex(encode_row(DeadStripeRow{1})),
+            "01"
+            "0100000000000000");
 }
 
 TEST(RowsTest, TheBytesOfVersionOneOfTheClusterStay) {
   EXPECT_EQ(hex(encode_row(SessionRow{LogIndex{1}, {"m", "h", -2, true, 3}, 4})),
-            "01" "0100000000000000" "010000006d" "0100000068" "feffffff" "01" "0300000000000000" "0400000000000000");
-  EXPECT_EQ(hex(encode_row(NonceRow{SessionId{1}})), "01" "0100000000000000");
+            "01"
+            "0100000000000000"
+            "010000006d"
+            "0100000068"
+            "feffffff"
+            "01"
+            "0300000000000000"
+            "0400000000000000");
+  EXPECT_EQ(hex(encode_row(NonceRow{SessionId{1}})),
+            "01"
+            "0100000000000000");
   EXPECT_EQ(hex(encode_row(ServerRow{LogIndex{1}, "u", {"h", 2}, {"s", "", "h", "0"}})),
-            "01" "0100000000000000" "0100000075" "0100000068" "0200" "0100000073" "00000000" "0100000068" "0100000030");
-  EXPECT_EQ(hex(encode_row(UuidRow{ServerId{1}})), "01" "01000000");
+            "01"
+            "0100000000000000"
+            "0100000075"
+            "0100000068"
+            "0200"
+            "0100000073"
+            "00000000"
+            "0100000068"
+            "0100000030");
+  EXPECT_EQ(hex(encode_row(UuidRow{ServerId{1}})),
+            "01"
+            "01000000");
   EXPECT_EQ(hex(encode_row(ClassRow{LogIndex{1}, {ClassId{2}, "n", {4, 2}, 4096, "rack"}})),
-            "01" "0100000000000000" "02000000" "010000006e" "0402" "00100000" "040000007261636b");
-  EXPECT_EQ(hex(encode_row(ClassNameRow{ClassId{1}})), "01" "01000000");
-  EXPECT_EQ(hex(encode_row(AppliedRow{{LogIndex{1}, 2}})), "01" "0100000000000000" "0200000000000000");
-  EXPECT_EQ(hex(encode_row(IdentityRow{Incarnation{1}, 2})), "01" "0100000000000000" "0200000000000000");
+            "01"
+            "0100000000000000"
+            "02000000"
+            "010000006e"
+            "0402"
+            "00100000"
+            "040000007261636b");
+  EXPECT_EQ(hex(encode_row(ClassNameRow{ClassId{1}})),
+            "01"
+            "01000000");
+  EXPECT_EQ(hex(encode_row(AppliedRow{{LogIndex{1}, 2}})),
+            "01"
+            "0100000000000000"
+            "0200000000000000");
+  EXPECT_EQ(hex(encode_row(IdentityRow{Incarnation{1}, 2})),
+            "01"
+            "0100000000000000"
+            "0200000000000000");
   EXPECT_EQ(hex(encode_row(CountersRow{{1, 2, 3, 4, 5, 6, 7, 8, Epoch{9}, 10, 11, 12, 13, 14, 15}})),
-            "01" "0100000000000000" "0200000000000000" "0300000000000000" "0400000000000000" "0500000000000000" "0600000000000000"
-            "0700000000000000" "0800000000000000" "0900000000000000" "0a00000000000000" "0b00000000000000" "0c00000000000000"
-            "0d00000000000000" "0e000000" "0f000000");
+            "01"
+            "0100000000000000"
+            "0200000000000000"
+            "0300000000000000"
+            "0400000000000000"
+            "0500000000000000"
+            "0600000000000000"
+            "0700000000000000"
+            "0800000000000000"
+            "0900000000000000"
+            "0a00000000000000"
+            "0b00000000000000"
+            "0c00000000000000"
+            "0d00000000000000"
+            "0e000000"
+            "0f000000");
 }
 
 TEST(RowsTest, KeysOfOneTableSortByTheirNumbers) {
-  EXPECT_EQ(hex(keys::dentry(InodeId{1}, "ab")), "44" "0000000000000001" "6162");
-  EXPECT_EQ(hex(keys::extent(MapId{1}, 256)), "46" "0000000000000001" "0000000000000100");
-  EXPECT_EQ(hex(keys::dead_stripe(1, ChunkId{2}, 3)), "50" "0000000000000001" "0000000000000002" "0000000000000003");
-  EXPECT_EQ(hex(keys::server(ServerId{1})), "56" "00000001");
-  EXPECT_EQ(hex(keys::storage_class(ClassId{1})), "57" "00000001");
-  EXPECT_EQ(hex(keys::cookie(InodeId{1}, 3)), "45" "0000000000000001" "0000000000000003");
-  EXPECT_EQ(hex(keys::xattr(InodeId{1}, "user.a")), "58" "0000000000000001" "757365722e61");
-  EXPECT_EQ(hex(keys::outcome(SessionId{1}, RequestId{2})), "55" "0000000000000001" "0000000000000002");
+  EXPECT_EQ(hex(keys::dentry(InodeId{1}, "ab")),
+            "44"
+            "0000000000000001"
+            "6162");
+  EXPECT_EQ(hex(keys::extent(MapId{1}, 256)),
+            "46"
+            "0000000000000001"
+            "0000000000000100");
+  EXPECT_EQ(hex(keys::dead_stripe(1, ChunkId{2}, 3)),
+            "50"
+            "0000000000000001"
+            "0000000000000002"
+            "0000000000000003");
+  EXPECT_EQ(hex(keys::server(ServerId{1})),
+            "56"
+            "00000001");
+  EXPECT_EQ(hex(keys::storage_class(ClassId{1})),
+            "57"
+            "00000001");
+  EXPECT_EQ(hex(keys::cookie(InodeId{1}, 3)),
+            "45"
+            "0000000000000001"
+            "0000000000000003");
+  EXPECT_EQ(hex(keys::xattr(InodeId{1}, "user.a")),
+            "58"
+            "0000000000000001"
+            "757365722e61");
+  EXPECT_EQ(hex(keys::outcome(SessionId{1}, RequestId{2})),
+            "55"
+            "0000000000000001"
+            "0000000000000002");
   EXPECT_LT(keys::stripe(ChunkId{1}, 256), keys::stripe(ChunkId{1}, 257));
   EXPECT_LT(keys::stripe(ChunkId{255}, 9), keys::stripe(ChunkId{256}, 0));
   EXPECT_LT(keys::extent(MapId{7}, UINT64_MAX), keys::last(Table::extent, 7));
@@ -270,7 +497,8 @@ TEST(RowsTest, KeysOfOneTableSortByTheirNumbers) {
 }
 
 TEST(RowsTest, KeysOfTheWrongFormAreCorrupt) {
-  for (const std::string& key : {std::string(), std::string("I"), keys::inode(InodeId{1}) + "x", keys::chunk(ChunkId{1})}) {
+  for (const std::string& key :
+       {std::string(), std::string("I"), keys::inode(InodeId{1}) + "x", keys::chunk(ChunkId{1})}) {
     keys::Reader reader(Table::inode, key);
     (void)reader.number();
     EXPECT_EQ(reader.finish().ok() ? Errc{} : reader.finish().code(), Errc::corrupt) << hex(key);
@@ -326,7 +554,9 @@ TEST(RowsTest, DamagedValuesAreCorruptOrOtherValues) {
 
 TEST(RowsTest, AnExtentThatCannotBeUsedInArithmeticIsCorrupt) {
   const Extent good{0, 100, ChunkId{3}, 4096, 5, {{2, 1}, 4096, 4096, 3}};
-  const auto decode = [](const Extent& extent, uint64_t end) { return decode_extent(keys::extent(MapId{1}, end), encode_row(ExtentRow{{}, extent})); };
+  const auto decode = [](const Extent& extent, uint64_t end) {
+    return decode_extent(keys::extent(MapId{1}, end), encode_row(ExtentRow{{}, extent}));
+  };
   ASSERT_TRUE(decode(good, 300).ok());
   EXPECT_EQ(decode(good, 300)->offset, 200u);
   EXPECT_FALSE(decode(good, 99).ok()) << "it would start below zero";

@@ -7,7 +7,7 @@
 namespace cairn {
 namespace {
 
-constexpr uint64_t kStripeData = 2 * kTestCell;   // of ec(2,1)
+constexpr uint64_t kStripeData = 2 * kTestCell;  // of ec(2,1)
 constexpr uint64_t kStride = 4096 + kTestCell;
 
 class DataTest : public testing::Test {
@@ -136,7 +136,8 @@ TEST_F(DataTest, InlineDataIsTheWholeContentUntilExtentsComeAndViceVersa) {
   commit(file, 0, 10);
   EXPECT_EQ(layout(file).inline_data, std::nullopt);
   EXPECT_EQ(machine.inode(file).attributes.stored, 10u);
-  EXPECT_EQ(machine.code(session, Commit{{{file, {}, 0, {}, std::string(kMaxInlineBytes + 1, 'x')}}, {}}), Errc::too_big);
+  EXPECT_EQ(machine.code(session, Commit{{{file, {}, 0, {}, std::string(kMaxInlineBytes + 1, 'x')}}, {}}),
+            Errc::too_big);
   EXPECT_EQ(machine.code(session, Commit{{{file, {Extent{}}, 0, {}, "x"}}, {}}), Errc::invalid);
 }
 
@@ -144,7 +145,8 @@ TEST_F(DataTest, OneCommitOfManyFilesIsAllOrNothing) {
   const InodeId other = machine.make(session, kRootInode, "g").attributes.inode;
   Extent first = machine.stripe_extent(chunk, 0, 100), second = machine.stripe_extent(chunk, 0, 200);
   second.position = 100;  // packed into the same stripe
-  Commit both{{{file, {first}, 0, {1, 1}, {}}, {other, {second}, 500, {1, 1}, {}}}, {{chunk.chunk, chunk.writer_epoch, 0, kStride}}};
+  Commit both{{{file, {first}, 0, {1, 1}, {}}, {other, {second}, 500, {1, 1}, {}}},
+              {{chunk.chunk, chunk.writer_epoch, 0, kStride}}};
   both.files[1].extents[0].place = kStride;  // behind what is committed
   EXPECT_EQ(machine.code(session, both), Errc::invalid);
   EXPECT_TRUE(layout(file).extents.empty());
@@ -215,7 +217,8 @@ TEST_F(DataTest, StripesThatContradictEachOtherAreRefused) {
   commit(file, 0, 100);
   b.place = 4096;  // across the committed length
   b.shape = a.shape;
-  EXPECT_EQ(machine.code(session, one(b, file, {chunk.chunk, chunk.writer_epoch, kStride, 3 * kStride})), Errc::invalid);
+  EXPECT_EQ(machine.code(session, one(b, file, {chunk.chunk, chunk.writer_epoch, kStride, 3 * kStride})),
+            Errc::invalid);
   b.place = 0;
   b.shape.present = 1;  // the stripe is known with another shape
   EXPECT_EQ(machine.code(session, Commit{{{file, {b}, 0, {}, {}}}, {}}), Errc::invalid);
@@ -252,7 +255,8 @@ TEST_F(DataTest, ALaterCommitMayReferToCommittedStripesOfItsOwnAndToLiveOnesOfOt
   Extent extent = machine.stripe_extent(chunk, 0, 100);
   extent.place = kStride;
   const SessionId other = machine.open_session();
-  EXPECT_EQ(machine.code(other, Commit{{{file, {extent}, 0, {}, {}}}, {}}), Errc::invalid) << "nobody said what is there";
+  EXPECT_EQ(machine.code(other, Commit{{{file, {extent}, 0, {}, {}}}, {}}), Errc::invalid)
+      << "nobody said what is there";
   ASSERT_TRUE(machine.done(session, Commit{{{file, {extent}, 0, {}, {}}}, {}}).ok());
   const InodeId clone = machine.make(other, kRootInode, "clone").attributes.inode;
   ASSERT_TRUE(machine.done(other, Commit{{{clone, {extent}, 0, {}, {}}}, {}}).ok());

@@ -54,7 +54,9 @@ class Recount {
         cookies_[{parent, in.number()}] = decode<CookieRow>(value);
         break;
       }
-      case Table::inode: inodes_[InodeId{in.number()}] = decode<InodeRow>(value); break;
+      case Table::inode:
+        inodes_[InodeId{in.number()}] = decode<InodeRow>(value);
+        break;
       case Table::xattr: {
         const InodeId inode{in.number()};
         xattr_names_[inode] += in.rest().size() + 1;
@@ -68,10 +70,19 @@ class Recount {
         in.number();
         break;
       }
-      case Table::content: contents_[InodeId{in.number()}] = value.size(); break;
-      case Table::orphan: in.number(); ++orphans_[InodeId{in.number()}]; break;
-      case Table::release: releases_.insert(MapId{in.number()}); break;
-      case Table::chunk: chunks_[ChunkId{in.number()}] = decode<ChunkRow>(value); break;
+      case Table::content:
+        contents_[InodeId{in.number()}] = value.size();
+        break;
+      case Table::orphan:
+        in.number();
+        ++orphans_[InodeId{in.number()}];
+        break;
+      case Table::release:
+        releases_.insert(MapId{in.number()});
+        break;
+      case Table::chunk:
+        chunks_[ChunkId{in.number()}] = decode<ChunkRow>(value);
+        break;
       case Table::stripe: {
         const ChunkId chunk{in.number()};
         stripes_[{chunk, in.number()}] = decode<StripeRow>(value);
@@ -82,8 +93,12 @@ class Recount {
         refs_[{chunk, MapId{in.number()}}] = decode<ChunkRefRow>(value).live_bytes;
         break;
       }
-      case Table::open_chunk: open_.insert({SessionId{in.number()}, ChunkId{in.number()}}); break;
-      case Table::pending_seal: pending_seals_.insert(ChunkId{in.number()}); break;
+      case Table::open_chunk:
+        open_.insert({SessionId{in.number()}, ChunkId{in.number()}});
+        break;
+      case Table::pending_seal:
+        pending_seals_.insert(ChunkId{in.number()});
+        break;
       case Table::dead_stripe: {
         const auto died = static_cast<int64_t>(in.number());
         const ChunkId chunk{in.number()};
@@ -95,12 +110,25 @@ class Recount {
         dead_chunks_[ChunkId{in.number()}] = died;
         break;
       }
-      case Table::condemned: condemned_.insert(ChunkId{in.number()}); break;
-      case Table::session: sessions_.insert(SessionId{in.number()}); break;
-      case Table::outcome: outcome_sessions_.insert(SessionId{in.number()}); in.number(); break;
-      case Table::outcome_window: outcome_sessions_.insert(SessionId{in.number()}); break;
-      case Table::nonce: in.number(); nonce_sessions_.insert(decode<NonceRow>(value).session); break;
-      default: return;  // servers, classes, sums
+      case Table::condemned:
+        condemned_.insert(ChunkId{in.number()});
+        break;
+      case Table::session:
+        sessions_.insert(SessionId{in.number()});
+        break;
+      case Table::outcome:
+        outcome_sessions_.insert(SessionId{in.number()});
+        in.number();
+        break;
+      case Table::outcome_window:
+        outcome_sessions_.insert(SessionId{in.number()});
+        break;
+      case Table::nonce:
+        in.number();
+        nonce_sessions_.insert(decode<NonceRow>(value).session);
+        break;
+      default:
+        return;  // servers, classes, sums
     }
     if (!in.finish().ok()) wrong("a key of table {} is malformed", key.front());
   }
@@ -120,7 +148,8 @@ class Recount {
         continue;
       }
       if (!is_directory(inodes_[parent])) wrong("{} has names but is no directory", raw(parent));
-      if (dentry.cookie < 3 || dentry.cookie >= inodes_[parent].next_cookie) wrong("cookie {} of {}", dentry.cookie, name);
+      if (dentry.cookie < 3 || dentry.cookie >= inodes_[parent].next_cookie)
+        wrong("cookie {} of {}", dentry.cookie, name);
       if (is_directory(inodes_[dentry.inode])) {
         ++subdirectories[parent];
         if (inodes_[dentry.inode].parent != parent) wrong("directory {} has the wrong parent", raw(dentry.inode));
@@ -132,7 +161,8 @@ class Recount {
       const bool orphan = id != kRootInode && names[id] == 0;
       const uint64_t links = orphan ? 0 : is_directory(inode) ? 2 + subdirectories[id] : names[id];
       if (a.links != links) wrong("inode {} has {} links, should have {}", raw(id), a.links, links);
-      if (is_directory(inode) && a.size != entries[id]) wrong("directory {} has size {}, not {}", raw(id), a.size, entries[id]);
+      if (is_directory(inode) && a.size != entries[id])
+        wrong("directory {} has size {}, not {}", raw(id), a.size, entries[id]);
       if (is_directory(inode) && names[id] > 1) wrong("directory {} has {} names", raw(id), names[id]);
       if (orphans_[id] != (orphan ? 1 : 0)) wrong("inode {} is pinned {} times", raw(id), orphans_[id]);
       check_reaches_root(id, inode);
@@ -155,7 +185,8 @@ class Recount {
   void check_files() {
     std::set<MapId> used;
     for (const auto& [id, inode] : inodes_) {
-      if (inode.xattr_names != xattr_names_[id] || inode.xattr_bytes != xattr_bytes_[id]) wrong("xattr sums of {}", raw(id));
+      if (inode.xattr_names != xattr_names_[id] || inode.xattr_bytes != xattr_bytes_[id])
+        wrong("xattr sums of {}", raw(id));
       const uint64_t content = contents_.contains(id) ? contents_[id] : 0;
       if (inode.content_bytes != content || (contents_.contains(id) && content == 0)) wrong("content of {}", raw(id));
       if (!used.insert(inode.map).second) wrong("map {} is used twice", raw(inode.map));
@@ -163,9 +194,11 @@ class Recount {
       uint64_t stored = is_regular(inode) ? content : 0;
       for (const Extent& extent : extents_[inode.map]) stored += extent.length;
       if (inode.extents != extents_[inode.map].size()) wrong("inode {} says {} extents", raw(id), inode.extents);
-      if (inode.attributes.stored != stored) wrong("inode {} stores {}, not {}", raw(id), inode.attributes.stored, stored);
+      if (inode.attributes.stored != stored)
+        wrong("inode {} stores {}, not {}", raw(id), inode.attributes.stored, stored);
       if (content > 0 && inode.extents > 0) wrong("inode {} has content and extents", raw(id));
-      if (is_regular(inode) && !extents_[inode.map].empty() && extents_[inode.map].back().end() > inode.attributes.size) {
+      if (is_regular(inode) && !extents_[inode.map].empty() &&
+          extents_[inode.map].back().end() > inode.attributes.size) {
         wrong("inode {} has an extent behind its size", raw(id));
       }
     }
@@ -196,19 +229,24 @@ class Recount {
     }
     if (refs_ != ref_bytes) wrong("references of chunks are wrong");
     for (const auto& [id, chunk] : chunks_) {
-      if (chunk.info.live_bytes != chunk_bytes[id]) wrong("chunk {} says {} live, not {}", raw(id), chunk.info.live_bytes, chunk_bytes[id]);
+      if (chunk.info.live_bytes != chunk_bytes[id])
+        wrong("chunk {} says {} live, not {}", raw(id), chunk.info.live_bytes, chunk_bytes[id]);
     }
     for (const auto& [key, bytes] : stripe_bytes) {
       if (!stripes_.contains(key)) wrong("chunk {} has no stripe at {}", raw(key.first), key.second);
     }
     for (const auto& [key, stripe] : stripes_) {
-      if (stripe.live_bytes != stripe_bytes[key]) wrong("stripe {} of {} says {} live", key.second, raw(key.first), stripe.live_bytes);
-      if ((stripe.live_bytes > 0) != (stripe.state == StripeState::live)) wrong("state of stripe {} of {}", key.second, raw(key.first));
+      if (stripe.live_bytes != stripe_bytes[key])
+        wrong("stripe {} of {} says {} live", key.second, raw(key.first), stripe.live_bytes);
+      if ((stripe.live_bytes > 0) != (stripe.state == StripeState::live))
+        wrong("state of stripe {} of {}", key.second, raw(key.first));
       const auto queued = dead_stripes_.find(key);
       const bool expected = stripe.state == StripeState::dead;
       if ((queued != dead_stripes_.end()) != expected) wrong("queueing of stripe {} of {}", key.second, raw(key.first));
-      if (expected && queued->second != std::pair(stripe.died_ns, stripe.shape.stride())) wrong("dead stripe {}", key.second);
-      if (key.second + stripe.shape.stride() > chunks_[key.first].info.committed) wrong("stripe {} is not committed", key.second);
+      if (expected && queued->second != std::pair(stripe.died_ns, stripe.shape.stride()))
+        wrong("dead stripe {}", key.second);
+      if (key.second + stripe.shape.stride() > chunks_[key.first].info.committed)
+        wrong("stripe {} is not committed", key.second);
     }
     for (const auto& [key, value] : dead_stripes_) {
       if (!stripes_.contains(key)) wrong("the queue has an unknown stripe {} of {}", key.second, raw(key.first));
@@ -217,14 +255,19 @@ class Recount {
 
   void check_queues() {
     for (const auto& [id, chunk] : chunks_) {
-      if ((chunk.state == ChunkState::open) != open_.contains({chunk.owner, id})) wrong("chunk {} and the list of open ones", raw(id));
-      if ((chunk.state == ChunkState::dead) != dead_chunks_.contains(id)) wrong("chunk {} and the list of dead ones", raw(id));
-      if ((chunk.state == ChunkState::condemned) != condemned_.contains(id)) wrong("chunk {} and the condemned", raw(id));
+      if ((chunk.state == ChunkState::open) != open_.contains({chunk.owner, id}))
+        wrong("chunk {} and the list of open ones", raw(id));
+      if ((chunk.state == ChunkState::dead) != dead_chunks_.contains(id))
+        wrong("chunk {} and the list of dead ones", raw(id));
+      if ((chunk.state == ChunkState::condemned) != condemned_.contains(id))
+        wrong("chunk {} and the condemned", raw(id));
       const bool empty = chunk.info.live_bytes == 0;
       if (chunk.state == ChunkState::sealed && empty) wrong("the sealed chunk {} is empty but not dead", raw(id));
       if (chunk.state >= ChunkState::dead && !empty) wrong("the dead chunk {} has live bytes", raw(id));
-      if (chunk.state == ChunkState::open && pending_seals_.contains(id)) wrong("the open chunk {} is to be sealed", raw(id));
-      if (chunk.state == ChunkState::open && !sessions_.contains(chunk.owner)) wrong("the open chunk {} has no owner", raw(id));
+      if (chunk.state == ChunkState::open && pending_seals_.contains(id))
+        wrong("the open chunk {} is to be sealed", raw(id));
+      if (chunk.state == ChunkState::open && !sessions_.contains(chunk.owner))
+        wrong("the open chunk {} has no owner", raw(id));
     }
     for (const auto& [owner, id] : open_) {
       if (!chunks_.contains(id)) wrong("the open chunk {} does not exist", raw(id));
@@ -247,13 +290,15 @@ class Recount {
       if (said != is) wrong("the sum of {} says {}, it is {}", what, said, is);
     };
     const auto chunks_that = [this](auto predicate) {
-      return static_cast<uint64_t>(std::count_if(chunks_.begin(), chunks_.end(), [&](const auto& c) { return predicate(c.second); }));
+      return static_cast<uint64_t>(
+          std::count_if(chunks_.begin(), chunks_.end(), [&](const auto& c) { return predicate(c.second); }));
     };
     compare("inodes", counters->inodes, inodes_.size());
     compare("chunks", counters->chunks, chunks_.size());
     compare("open chunks", counters->open_chunks, open_.size());
     compare("shortened chunks", counters->shortened_chunks, chunks_that([](const ChunkRow& c) { return c.shortened; }));
-    compare("garbage chunks", counters->garbage_chunks, chunks_that([](const ChunkRow& c) { return c.state >= ChunkState::dead; }));
+    compare("garbage chunks", counters->garbage_chunks,
+            chunks_that([](const ChunkRow& c) { return c.state >= ChunkState::dead; }));
     compare("live bytes", counters->live_bytes, live_bytes_);
     compare("pending punches", counters->pending_punches, dead_stripes_.size());
     compare("sessions", counters->sessions, sessions_.size());

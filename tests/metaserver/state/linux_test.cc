@@ -1,4 +1,5 @@
-// Linux is the model: the same random calls on a directory of this machine and on the state machine give the same errors and trees.
+// Linux is the model: the same random calls on a directory of this machine and on the state machine give the same
+// errors and trees.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,16 +15,26 @@ namespace {
 
 int errno_of(Errc code) {
   switch (code) {
-    case Errc::not_found: return ENOENT;
-    case Errc::exists: return EEXIST;
-    case Errc::not_empty: return ENOTEMPTY;
-    case Errc::not_directory: return ENOTDIR;
-    case Errc::is_directory: return EISDIR;
-    case Errc::name_too_long: return ENAMETOOLONG;
-    case Errc::too_many_links: return EMLINK;
-    case Errc::not_permitted: return EPERM;
-    case Errc::invalid: return EINVAL;
-    default: return -1;
+    case Errc::not_found:
+      return ENOENT;
+    case Errc::exists:
+      return EEXIST;
+    case Errc::not_empty:
+      return ENOTEMPTY;
+    case Errc::not_directory:
+      return ENOTDIR;
+    case Errc::is_directory:
+      return EISDIR;
+    case Errc::name_too_long:
+      return ENAMETOOLONG;
+    case Errc::too_many_links:
+      return EMLINK;
+    case Errc::not_permitted:
+      return EPERM;
+    case Errc::invalid:
+      return EINVAL;
+    default:
+      return -1;
   }
 }
 
@@ -31,7 +42,8 @@ int errno_of(Errc code) {
 class Host {
  public:
   Host() {
-    std::string pattern = std::filesystem::exists("/dev/shm") ? "/dev/shm/cairn-names-XXXXXX" : "/tmp/cairn-names-XXXXXX";
+    std::string pattern =
+        std::filesystem::exists("/dev/shm") ? "/dev/shm/cairn-names-XXXXXX" : "/tmp/cairn-names-XXXXXX";
     root_ = ::mkdtemp(pattern.data());
   }
   ~Host() {
@@ -44,7 +56,9 @@ class Host {
     if (S_ISLNK(mode)) return done(::symlink("elsewhere", path(name).c_str()));
     return done(::mknod(path(name).c_str(), mode, 0));
   }
-  int link(const std::string& from, const std::string& to) const { return done(::linkat(AT_FDCWD, path(from).c_str(), AT_FDCWD, path(to).c_str(), 0)); }
+  int link(const std::string& from, const std::string& to) const {
+    return done(::linkat(AT_FDCWD, path(from).c_str(), AT_FDCWD, path(to).c_str(), 0));
+  }
   int remove(const std::string& name, bool directory) const {
     return done(directory ? ::rmdir(path(name).c_str()) : ::unlink(path(name).c_str()));
   }
@@ -106,12 +120,14 @@ class LinuxTest : public testing::TestWithParam<uint64_t> {
   void compare(const std::string& path) {
     const auto expected = host.stat(path);
     const auto place = tree.resolve(path);
-    const auto found = place ? queries::lookup(*tree.machine.view(), place->parent, place->name) : Result<Entry>(Errc::not_found, "");
+    const auto found =
+        place ? queries::lookup(*tree.machine.view(), place->parent, place->name) : Result<Entry>(Errc::not_found, "");
     ASSERT_EQ(expected.has_value(), found.ok()) << path;
     if (!expected) return;
     EXPECT_EQ(expected->st_mode & S_IFMT, found->attributes.mode & S_IFMT) << path;
     EXPECT_EQ(expected->st_nlink, found->attributes.links) << path;
-    EXPECT_TRUE(!S_ISLNK(expected->st_mode) || static_cast<uint64_t>(expected->st_size) == found->attributes.size) << path;
+    EXPECT_TRUE(!S_ISLNK(expected->st_mode) || static_cast<uint64_t>(expected->st_size) == found->attributes.size)
+        << path;
     const uint64_t id = raw(found->attributes.inode);
     const auto [known, is_new] = inodes.emplace(expected->st_ino, id);
     EXPECT_TRUE(is_new || known->second == id) << path << " is another inode";
@@ -123,8 +139,10 @@ class LinuxTest : public testing::TestWithParam<uint64_t> {
     int expected = 0, got = 0;
     std::string what;
     switch (random() % 8) {
-      case 0: case 1: {
-        static constexpr uint32_t kModes[] = {S_IFREG | 0644, S_IFDIR | 0755, S_IFDIR | 0755, S_IFLNK | 0777, S_IFIFO | 0600};
+      case 0:
+      case 1: {
+        static constexpr uint32_t kModes[] = {S_IFREG | 0644, S_IFDIR | 0755, S_IFDIR | 0755, S_IFLNK | 0777,
+                                              S_IFIFO | 0600};
         const uint32_t mode = kModes[random() % std::size(kModes)];
         what = fmt::format("make {:o} {}", mode, path);
         expected = host.make(path, mode);
@@ -139,7 +157,8 @@ class LinuxTest : public testing::TestWithParam<uint64_t> {
         got = tree.run(LinkNode{from->attributes.inode, at_to->parent, at_to->name});
         break;
       }
-      case 3: case 4: {
+      case 3:
+      case 4: {
         const bool directory = random() % 2 == 0;
         what = fmt::format("remove {} {}", path, directory);
         expected = host.remove(path, directory);

@@ -4,7 +4,8 @@ namespace cairn {
 
 Genesis test_genesis() {
   return {.incarnation = Incarnation{77},
-          .default_class = {.id = {}, .name = "default", .policy = {4, 2}, .cell_bytes = 256 << 10, .failure_domain = "host"},
+          .default_class =
+              {.id = {}, .name = "default", .policy = {4, 2}, .cell_bytes = 256 << 10, .failure_domain = "host"},
           .wall_ns = 900 * kSecond};
 }
 
@@ -55,7 +56,8 @@ Errc Machine::code(SessionId session, CommandBody body) {
 }
 
 SessionId Machine::open_session() {
-  const Result<SessionId> session = call<SessionId>({}, OpenSession{{.name = "test", .host = "here", .pid = 1, .mount = true, .nonce = log.size() + 1}});
+  const Result<SessionId> session = call<SessionId>(
+      {}, OpenSession{{.name = "test", .host = "here", .pid = 1, .mount = true, .nonce = log.size() + 1}});
   EXPECT_TRUE(session.ok());
   return session.ok() ? *session : SessionId{};
 }
@@ -72,11 +74,13 @@ void Machine::register_servers(uint32_t count) {
 ChunkInfo Machine::open_chunk(SessionId session, Code code) {
   ClassId storage_class = kDefaultClass;
   if (code.m != test_genesis().default_class.policy.m) {
-    const auto defined = call<ClassId>({}, DefineClass{{{}, fmt::format("ec({},{})", code.d, code.m), code, kTestCell, "host"}});
+    const auto defined =
+        call<ClassId>({}, DefineClass{{{}, fmt::format("ec({},{})", code.d, code.m), code, kTestCell, "host"}});
     EXPECT_TRUE(defined.ok());
     storage_class = defined.ok() ? *defined : storage_class;
   }
-  PlannedChunk plan{.storage_class = storage_class, .code = code, .servers = {}, .cell_bytes = kTestCell, .shard_limit = 4 << 20};
+  PlannedChunk plan{
+      .storage_class = storage_class, .code = code, .servers = {}, .cell_bytes = kTestCell, .shard_limit = 4 << 20};
   for (uint32_t i = 1; i <= code.shards(); ++i) plan.servers.push_back(ServerId{i});
   const auto chunks = call<std::vector<ChunkInfo>>(session, CreateChunks{{plan}});
   if (!chunks.ok()) {
@@ -103,11 +107,13 @@ Extent Machine::stripe_extent(const ChunkInfo& info, uint64_t offset, uint64_t l
   return extent;
 }
 
-Result<Committed> Machine::commit_extent(SessionId session, const ChunkInfo& info, InodeId inode, uint64_t offset, uint64_t length) {
+Result<Committed> Machine::commit_extent(SessionId session, const ChunkInfo& info, InodeId inode, uint64_t offset,
+                                         uint64_t length) {
   const Extent extent = stripe_extent(info, offset, length);
   const uint64_t stripes = (length - 1) / extent.shape.data_bytes() + 1;
-  return call<Committed>(session, Commit{{{inode, {extent}, offset + length, {2000, 5}, {}}},
-                                         {{info.chunk, info.writer_epoch, extent.place, extent.place + stripes * extent.shape.stride()}}});
+  return call<Committed>(
+      session, Commit{{{inode, {extent}, offset + length, {2000, 5}, {}}},
+                      {{info.chunk, info.writer_epoch, extent.place, extent.place + stripes * extent.shape.stride()}}});
 }
 
 ChunkInfo Machine::chunk(ChunkId id) const {

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <gtest/gtest.h>
-
 #include <sys/stat.h>
 
 #include "metaserver/command_codec.h"
@@ -41,7 +40,8 @@ class Machine {
   Entry make(SessionId session, InodeId parent, const std::string& name, uint32_t mode = S_IFREG | 0644);
   // One stripe with all its cells, full of one file's bytes from `offset` on, at the chunk's committed end.
   Extent stripe_extent(const ChunkInfo& chunk, uint64_t offset, uint64_t length) const;
-  Result<Committed> commit_extent(SessionId session, const ChunkInfo& chunk, InodeId inode, uint64_t offset, uint64_t length);
+  Result<Committed> commit_extent(SessionId session, const ChunkInfo& chunk, InodeId inode, uint64_t offset,
+                                  uint64_t length);
 
   std::shared_ptr<const StoreView> view() const { return store_.view(); }
   ChunkInfo chunk(ChunkId id) const;

@@ -17,8 +17,8 @@ class NamesTest : public testing::Test {
 
 TEST_F(NamesTest, ANewFileHasItsOwnersModeAndTimeAndItsParentGrows) {
   machine.wall_ns = 2000 * kSecond + 7;
-  const Result<Entry> entry =
-      make_node({.parent = kRootInode, .name = "f", .mode = S_IFREG | 04755, .uid = 1000, .gid = 100, .rdev = 9, .target = ""});
+  const Result<Entry> entry = make_node(
+      {.parent = kRootInode, .name = "f", .mode = S_IFREG | 04755, .uid = 1000, .gid = 100, .rdev = 9, .target = ""});
   ASSERT_TRUE(entry.ok());
   const Attributes& a = entry->attributes;
   EXPECT_EQ(a.mode, static_cast<uint32_t>(S_IFREG | 04755));
@@ -44,11 +44,24 @@ TEST_F(NamesTest, TypelessModeIsARegularFileAndUnknownTypesAreRefused) {
 }
 
 TEST_F(NamesTest, ASetgidDirectoryGivesItsGroupAndDirectoriesTheBit) {
-  const Entry shared = *make_node({.parent = kRootInode, .name = "shared", .mode = S_IFDIR | 02775, .uid = 0, .gid = 50, .rdev = 0, .target = ""});
-  const Entry file = *make_node({.parent = shared.attributes.inode, .name = "f", .mode = S_IFREG | 0644, .uid = 7, .gid = 7, .rdev = 0, .target = ""});
+  const Entry shared = *make_node(
+      {.parent = kRootInode, .name = "shared", .mode = S_IFDIR | 02775, .uid = 0, .gid = 50, .rdev = 0, .target = ""});
+  const Entry file = *make_node({.parent = shared.attributes.inode,
+                                 .name = "f",
+                                 .mode = S_IFREG | 0644,
+                                 .uid = 7,
+                                 .gid = 7,
+                                 .rdev = 0,
+                                 .target = ""});
   EXPECT_EQ(file.attributes.gid, 50u);
   EXPECT_EQ(file.attributes.mode & 07777, 0644u);
-  const Entry below = *make_node({.parent = shared.attributes.inode, .name = "d", .mode = S_IFDIR | 0755, .uid = 7, .gid = 7, .rdev = 0, .target = ""});
+  const Entry below = *make_node({.parent = shared.attributes.inode,
+                                  .name = "d",
+                                  .mode = S_IFDIR | 0755,
+                                  .uid = 7,
+                                  .gid = 7,
+                                  .rdev = 0,
+                                  .target = ""});
   EXPECT_EQ(below.attributes.gid, 50u);
   EXPECT_EQ(below.attributes.mode & 07777, 02755u);
 }
@@ -90,8 +103,7 @@ TEST_F(NamesTest, SymlinksKeepTheirTarget) {
   EXPECT_EQ(*queries::readlink(*machine.view(), link), "elsewhere");
   EXPECT_EQ(machine.inode(link).attributes.size, 9u);
   EXPECT_EQ(machine.code(session, node(kRootInode, "x", S_IFLNK)), Errc::not_found);
-  EXPECT_EQ(machine.code(session, node(kRootInode, "x", S_IFLNK, std::string(4096, 'x'))),
-            Errc::name_too_long);
+  EXPECT_EQ(machine.code(session, node(kRootInode, "x", S_IFLNK, std::string(4096, 'x'))), Errc::name_too_long);
   EXPECT_EQ(queries::readlink(*machine.view(), kRootInode).code(), Errc::invalid);
 }
 
@@ -142,7 +154,8 @@ TEST_F(NamesTest, LinksAreRefusedForDirectoriesAndBeyondTheLimit) {
   EXPECT_EQ(machine.code(session, LinkNode{directory, kRootInode, "x"}), Errc::not_permitted);
   const InodeId file = machine.make(session, directory, "f").attributes.inode;
   EXPECT_EQ(machine.code(session, LinkNode{file, directory, "f"}), Errc::exists);
-  for (uint32_t i = 1; i < kMaxLinks; ++i) ASSERT_TRUE(machine.done({}, LinkNode{file, directory, std::to_string(i)}).ok());
+  for (uint32_t i = 1; i < kMaxLinks; ++i)
+    ASSERT_TRUE(machine.done({}, LinkNode{file, directory, std::to_string(i)}).ok());
   EXPECT_EQ(machine.code(session, LinkNode{file, directory, "one more"}), Errc::too_many_links);
 }
 
@@ -170,7 +183,8 @@ TEST_F(NamesTest, RenameReplacesAndTellsWhatLostItsName) {
   EXPECT_EQ(renamed->replaced, g.attributes.inode);
   EXPECT_EQ(renamed->replaced_links_left, 1u);
   EXPECT_EQ(queries::lookup(*machine.view(), kRootInode, "g")->attributes.inode, f);
-  EXPECT_EQ(queries::lookup(*machine.view(), kRootInode, "g")->cookie, g.cookie) << "the name keeps its place in the listing";
+  EXPECT_EQ(queries::lookup(*machine.view(), kRootInode, "g")->cookie, g.cookie)
+      << "the name keeps its place in the listing";
   renamed = machine.call<Renamed>(session, Rename{kRootInode, "g", kRootInode, "h", 0});
   EXPECT_EQ(renamed->replaced_links_left, 0u);
   EXPECT_EQ(machine.inode(kRootInode).attributes.size, 1u);

@@ -2,7 +2,8 @@
 //
 //   INSTANTIATE_TEST_SUITE_P(Memory, OrderedStoreTest, testing::Values([] { return memory_fixture(); }));
 //
-// A translation unit that includes it must define the tests once: they are in a header so that another test program can run them too.
+// A translation unit that includes it must define the tests once: they are in a header so that another test program can
+// run them too.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -100,11 +101,15 @@ TEST_P(OrderedStoreTest, TheWriterMayWriteInTheMiddleOfAScan) {
   for (const auto& [key, value] : expected) batch.push_back({key, value});
   write(batch);
   Rows seen;
-  EXPECT_TRUE(store().view()->scan("", "", [&](std::string_view key, std::string_view value) {
-    seen.emplace(key, value);
-    EXPECT_TRUE(store().write({{std::string(key) + "+", "new"}, {"199", std::nullopt}}).ok());
-    return true;
-  }).ok());
+  EXPECT_TRUE(store()
+                  .view()
+                  ->scan("", "",
+                         [&](std::string_view key, std::string_view value) {
+                           seen.emplace(key, value);
+                           EXPECT_TRUE(store().write({{std::string(key) + "+", "new"}, {"199", std::nullopt}}).ok());
+                           return true;
+                         })
+                  .ok());
   EXPECT_EQ(seen, expected);
 }
 

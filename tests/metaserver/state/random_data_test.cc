@@ -1,4 +1,5 @@
-// Random commits, truncations, deletions and the janitor's work against a model that knows where every byte of every file comes from.
+// Random commits, truncations, deletions and the janitor's work against a model that knows where every byte of every
+// file comes from.
 #include <random>
 
 #include "invariants.h"
@@ -13,10 +14,12 @@ constexpr uint64_t kMaxSize = 40'000;
 uint64_t source(ChunkId chunk, uint64_t place, uint64_t position) {
   return (raw(chunk) << 40) | ((place / kBlockBytes) << 20) | position | uint64_t{1} << 63;
 }
-uint64_t source(char inline_byte) { return inline_byte == 0 ? 0 : uint64_t{1} << 62 | static_cast<uint8_t>(inline_byte); }
+uint64_t source(char inline_byte) {
+  return inline_byte == 0 ? 0 : uint64_t{1} << 62 | static_cast<uint8_t>(inline_byte);
+}
 
 struct ModelFile {
-  std::string name;            // empty: unlinked, pinned to `pinned`
+  std::string name;  // empty: unlinked, pinned to `pinned`
   SessionId pinned{};
   std::vector<uint64_t> bytes;
 };
@@ -54,7 +57,8 @@ class RandomDataTest : public testing::TestWithParam<uint64_t> {
   void pack(const ChunkInfo& chunk, uint64_t place, uint64_t stripes, const StripeShape& shape, Commit& commit) {
     const uint64_t cell = shape.present == 2 ? 1 : 0;
     uint64_t position = cell * shape.cell_bytes;
-    const uint64_t end = shape.present == shape.all_present() ? stripes * shape.data_bytes() : position + shape.cell_bytes;
+    const uint64_t end =
+        shape.present == shape.all_present() ? stripes * shape.data_bytes() : position + shape.cell_bytes;
     while (position < end && below(12) != 0) {
       Extent extent;
       extent.offset = below(4) == 0 ? below(kMaxSize / 2) : below(20) * 1000;
@@ -65,7 +69,8 @@ class RandomDataTest : public testing::TestWithParam<uint64_t> {
       extent.shape = shape;
       position += extent.length + below(3) * 100;
       const InodeId inode = below(20) == 0 && !gone.empty() ? gone[below(gone.size())] : any_file();
-      commit.files.push_back({inode, {extent}, below(3) == 0 ? below(kMaxSize) : 0, {static_cast<int64_t>(below(5000)), 0}, {}});
+      commit.files.push_back(
+          {inode, {extent}, below(3) == 0 ? below(kMaxSize) : 0, {static_cast<int64_t>(below(5000)), 0}, {}});
     }
   }
 
@@ -87,7 +92,8 @@ class RandomDataTest : public testing::TestWithParam<uint64_t> {
       for (uint64_t i = 0; i < extent.length; ++i) {
         const uint64_t at = extent.position + i;
         bytes[extent.offset + i] =
-            source(extent.chunk, extent.place + at / extent.shape.data_bytes() * extent.shape.stride(), at % extent.shape.data_bytes());
+            source(extent.chunk, extent.place + at / extent.shape.data_bytes() * extent.shape.stride(),
+                   at % extent.shape.data_bytes());
       }
     }
   }
@@ -98,7 +104,9 @@ class RandomDataTest : public testing::TestWithParam<uint64_t> {
     Commit request;
     for (uint64_t chunks = 1 + below(2); chunks > 0; --chunks) {
       const ChunkInfo chunk = machine.chunk(any_chunk(session));
-      if (std::any_of(request.chunks.begin(), request.chunks.end(), [&](const ChunkCommit& c) { return c.chunk == chunk.chunk; })) continue;
+      if (std::any_of(request.chunks.begin(), request.chunks.end(),
+                      [&](const ChunkCommit& c) { return c.chunk == chunk.chunk; }))
+        continue;
       uint64_t place = chunk.committed;
       for (uint64_t runs = 1 + below(3); runs > 0; --runs) {
         const StripeShape shape = any_shape(chunk.code);
@@ -143,7 +151,8 @@ class RandomDataTest : public testing::TestWithParam<uint64_t> {
     const TrimRange request{any_file(), below(kMaxSize), 1 + below(kMaxSize / 2), {1, 1}};
     ASSERT_TRUE(machine.done(any_session(), request).ok());
     std::vector<uint64_t>& bytes = files[request.inode].bytes;
-    for (uint64_t i = request.offset; i < std::min<uint64_t>(bytes.size(), request.offset + request.length); ++i) bytes[i] = 0;
+    for (uint64_t i = request.offset; i < std::min<uint64_t>(bytes.size(), request.offset + request.length); ++i)
+      bytes[i] = 0;
   }
 
   void unlink() {
@@ -181,7 +190,9 @@ class RandomDataTest : public testing::TestWithParam<uint64_t> {
     const auto open = *queries::open_chunks(*machine.view());
     if (open.empty()) return;
     const auto& chosen = open[below(open.size())];
-    ASSERT_TRUE((below(2) == 0 ? machine.done(chosen.owner, SealChunks{{chosen.chunk}}) : machine.done({}, SealForRepair{{chosen.chunk}})).ok());
+    ASSERT_TRUE((below(2) == 0 ? machine.done(chosen.owner, SealChunks{{chosen.chunk}})
+                               : machine.done({}, SealForRepair{{chosen.chunk}}))
+                    .ok());
   }
 
   // Whatever is due half a second after it died.
@@ -210,15 +221,27 @@ class RandomDataTest : public testing::TestWithParam<uint64_t> {
   void step() {
     machine.wall_ns += static_cast<int64_t>(below(kSecond));
     switch (below(16)) {
-      case 0: case 1: return create();
-      case 2: case 3: return unlink();
-      case 4: case 5: return resize();
-      case 6: return trim();
-      case 7: return commit_inline();
-      case 8: return seal();
-      case 9: return below(3) == 0 ? end_session() : janitor();
-      case 10: return janitor();
-      default: return commit();
+      case 0:
+      case 1:
+        return create();
+      case 2:
+      case 3:
+        return unlink();
+      case 4:
+      case 5:
+        return resize();
+      case 6:
+        return trim();
+      case 7:
+        return commit_inline();
+      case 8:
+        return seal();
+      case 9:
+        return below(3) == 0 ? end_session() : janitor();
+      case 10:
+        return janitor();
+      default:
+        return commit();
     }
   }
 
@@ -244,7 +267,8 @@ class RandomDataTest : public testing::TestWithParam<uint64_t> {
       uint64_t at = extent.offset;
       for (const CellRange& range : cells_of(extent)) {
         for (uint32_t i = 0; i < range.length; ++i) {
-          bytes.at(at++) = source(extent.chunk, range.place, uint64_t{range.cell} * extent.shape.cell_bytes + range.offset + i);
+          bytes.at(at++) =
+              source(extent.chunk, range.place, uint64_t{range.cell} * extent.shape.cell_bytes + range.offset + i);
         }
       }
     }

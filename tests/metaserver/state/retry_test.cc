@@ -13,7 +13,10 @@ class RetryTest : public testing::Test {
   }
   size_t stored_outcomes() {
     size_t count = 0;
-    EXPECT_TRUE(machine.view()->scan(keys::first(Table::outcome), keys::last(Table::outcome), [&](std::string_view, std::string_view) { return ++count > 0; }).ok());
+    EXPECT_TRUE(machine.view()
+                    ->scan(keys::first(Table::outcome), keys::last(Table::outcome),
+                           [&](std::string_view, std::string_view) { return ++count > 0; })
+                    .ok());
     return count;
   }
   Machine machine;
@@ -40,7 +43,10 @@ TEST_F(RetryTest, ErrorsAreOutcomesToo) {
 
 TEST_F(RetryTest, ALateDuplicateOfAnAnsweredRequestIsNotAppliedAgain) {
   ASSERT_TRUE(machine.apply_command(make(1, "f")).ok());
-  ASSERT_TRUE(machine.apply_command({{session, RequestId{2}, RequestId{2}}, machine.wall_ns, RemoveName{kRootInode, "f", false}}).ok());
+  ASSERT_TRUE(
+      machine
+          .apply_command({{session, RequestId{2}, RequestId{2}}, machine.wall_ns, RemoveName{kRootInode, "f", false}})
+          .ok());
   EXPECT_EQ(machine.apply_command(make(1, "f")).code(), Errc::invalid);
   EXPECT_EQ(queries::lookup(*machine.view(), kRootInode, "f").code(), Errc::not_found);
 }

@@ -19,7 +19,9 @@ using Rows = std::map<std::string, std::string>;
 
 Rows rows(const StoreView& view, std::string_view from = {}, std::string_view to = {}) {
   Rows found;
-  EXPECT_TRUE(view.scan(from, to, [&](std::string_view key, std::string_view value) { return found.emplace(key, value), true; }).ok());
+  EXPECT_TRUE(
+      view.scan(from, to, [&](std::string_view key, std::string_view value) { return found.emplace(key, value), true; })
+          .ok());
   return found;
 }
 
@@ -29,7 +31,11 @@ TEST(MemoryStoreTest, ACrashGoesBackToSomeWriteSinceTheLastFlush) {
     MemoryStore store;
     std::vector<Rows> after;  // each write
     for (int i = 0; i < 6; ++i) {
-      ASSERT_TRUE(store.write({{"n", std::to_string(i)}, {"k" + std::to_string(i), "x"}, {"k" + std::to_string(i - 2), std::nullopt}}).ok());
+      ASSERT_TRUE(store
+                      .write({{"n", std::to_string(i)},
+                              {"k" + std::to_string(i), "x"},
+                              {"k" + std::to_string(i - 2), std::nullopt}})
+                      .ok());
       after.push_back(rows(*store.view()));
       if (i == 2) {
         ASSERT_TRUE(store.flush().ok());
@@ -89,10 +95,13 @@ TEST(TransactionTest, RandomChangesSavepointsAndStopsEqualAMap) {
       for (const auto& [key, value] : model) {
         if (key >= from && key < to && expected.size() < limit) expected.push_back(key);
       }
-      ASSERT_TRUE(transaction.scan(from, to, [&](std::string_view key, std::string_view) {
-        seen.emplace_back(key);
-        return seen.size() < limit;
-      }).ok());
+      ASSERT_TRUE(transaction
+                      .scan(from, to,
+                            [&](std::string_view key, std::string_view) {
+                              seen.emplace_back(key);
+                              return seen.size() < limit;
+                            })
+                      .ok());
       ASSERT_EQ(seen, expected);
     }
     ASSERT_TRUE(store.write(transaction.take()).ok());
