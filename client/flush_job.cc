@@ -128,14 +128,13 @@ Status FlushJob::store_lost_again() {
   return store(std::move(runs), std::move(chunk), true);
 }
 
-Status FlushJob::make_durable() {
+void FlushJob::make_durable() {
   for (Part& part : parts_) {
     if (const Status synced = part.chunk->sync(part.to()); !synced.ok()) {
       last_trouble_ = synced.error();
       lose(part);
     }
   }
-  return {};
 }
 
 Status FlushJob::wait_for_older_layers() {
@@ -196,7 +195,7 @@ Status FlushJob::settle() {
       }
       if (any_lost()) continue;
     }
-    (void)make_durable();
+    make_durable();
     if (any_lost()) continue;
     if (const Status waited = wait_for_older_layers(); !waited.ok()) {
       fail(waited.error());

@@ -50,7 +50,7 @@ class FlushJob {
   Status append_part(Part& part);
   void lose(Part& part);
   Status store_lost_again();
-  Status make_durable();  // loses the parts that fail
+  void make_durable();  // loses the parts that fail
   Status wait_for_older_layers();
   bool all_have_turn();  // loses the parts that have not
   bool any_lost() const;
