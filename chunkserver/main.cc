@@ -17,6 +17,8 @@
 #include "common/base/log.h"
 #include "common/base/metrics.h"
 #include "common/base/random.h"
+#include "common/probes/kill_point.h"
+#include "common/probes/rare_path.h"
 
 namespace cairn {
 namespace {
@@ -131,6 +133,7 @@ Result<std::vector<ChunkserverOptions>> options_of(const Flags& flags) {
 
 Status serve(const Flags& flags) {
   ASSIGN(std::vector<ChunkserverOptions> options, options_of(flags));
+  TRY(arm_kill_point_from_environment());
   const sigset_t ends = block_end_signals();
   raise_descriptor_limit();
   std::vector<DirectoryLock> locks;
@@ -139,6 +142,7 @@ Status serve(const Flags& flags) {
     locks.push_back(std::move(lock));
   }
   Metrics metrics;
+  add_rare_paths(metrics);
   std::vector<std::unique_ptr<Chunkserver>> servers;
   std::vector<Address> addresses;
   for (ChunkserverOptions& one : options) {

@@ -6,6 +6,9 @@
 #include <algorithm>
 
 #include "chunkserver/record_check.h"
+#include "common/probes/kill_point.h"
+#include "common/probes/planted_bug.h"
+#include "common/probes/rare_path.h"
 #include "common/rpc/wire.h"
 
 namespace cairn {
@@ -25,12 +28,14 @@ Result<ShardPosition> do_append(ChunkServiceParts& parts, const AppendCall& call
   TRY(parts.identity.check(call.shard.incarnation, call.shard.server));
   TRY(check_record(record, {call.shard.incarnation, key_of(call.shard), call.place}));
   ASSIGN(uint64_t end, parts.store.append(key_of(call.shard), call.place, call.writer_epoch, record, call.sync));
+  kill_point(KillPoint::append_done);
   return ShardPosition{parts.boot, end};
 }
 
 Result<ShardPosition> do_sync(ChunkServiceParts& parts, const SyncCall& call) {
   TRY(parts.identity.check(call.shard.incarnation, call.shard.server));
-  if (call.boot != parts.boot) {
+  if (call.boot != parts.boot) reached(RarePath::refused_boot);
+  if (call.boot != parts.boot && !planted(PlantedBug::ignore_boot)) {
     return {Errc::stale_boot, fmt::format("{}: appended in boot {:x}, this is {:x}: what was not synced may be lost",
                                           key_of(call.shard).text(), raw(call.boot), raw(parts.boot))};
   }

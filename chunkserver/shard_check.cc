@@ -6,6 +6,8 @@
 #include <array>
 #include <vector>
 
+#include "common/probes/rare_path.h"
+
 namespace cairn {
 namespace {
 
@@ -70,6 +72,7 @@ Result<ShardReport> check_shard(File& file, Incarnation incarnation, ShardKey ke
     count_bad();
   } else if (bad_since) {
     report.torn_bytes = end - *bad_since;
+    reached(RarePath::torn_record);
   }
   return report;
 }

@@ -8,6 +8,10 @@
 #include <optional>
 #include <vector>
 
+#include "common/probes/kill_point.h"
+#include "common/probes/planted_bug.h"
+#include "common/probes/rare_path.h"
+
 namespace cairn {
 namespace {
 
@@ -72,12 +76,14 @@ Result<uint64_t> ShardFile::append(uint64_t place, Epoch writer_epoch, std::span
   TRY(may_append(writer_epoch));
   if (!exists_) TRY(create(name_));
   if (place < end_) {
-    TRY(compare(place, record));
-    return end_;
+    if (!planted(PlantedBug::reuse_place)) TRY(compare(place, record));
+    reached(RarePath::repeated_append);
+    return planted(PlantedBug::reuse_place) ? place + record.size() : end_;
   }
   ASSIGN(std::shared_ptr<File> target, file());
   iovec piece{const_cast<uint8_t*>(record.data()), record.size()};
   Status written = target->write_at(place, {&piece, 1});
+  kill_point(KillPoint::record_written);
   if (!written.ok()) {
     mark_failed(written.error().what);
     return written.error();
@@ -92,6 +98,7 @@ Result<uint64_t> ShardFile::append(uint64_t place, Epoch writer_epoch, std::span
 }
 
 Status ShardFile::may_append(Epoch writer_epoch) {
+  if (name_.state == ShardState::sealed || writer_epoch < fence_) reached(RarePath::stale_append);
   if (name_.state == ShardState::sealed) {
     return {Errc::stale_epoch, fmt::format("{} is sealed at {:#x}", key_.text(), name_.committed)};
   }
@@ -112,6 +119,7 @@ Status ShardFile::create(ShardName name) {
     if (made.code() == Errc::no_space) return made.error();
     return {Errc::io, "create " + key_.text() + ": " + made.error().what};  // its file must not be there yet
   }
+  kill_point(KillPoint::shard_created);
   {
     Lock lock(folder_.mutex);
     name_ = name;
@@ -181,11 +189,16 @@ Status ShardFile::sync(uint64_t end) {
     name_position = name_position_;
   }
   Status synced = bytes->wait(end, [this]() -> Status {
+    if (planted(PlantedBug::skip_shard_sync)) return {};
     ASSIGN(std::shared_ptr<File> target, file());
     return target->sync_data();
   });
-  if (synced.ok()) synced = folder_.sync_names(name_position);
-  if (!synced.ok()) fail(synced.error().what);
+  kill_point(KillPoint::record_synced);
+  if (synced.ok() && !planted(PlantedBug::skip_name_sync)) synced = folder_.sync_names(name_position);
+  if (!synced.ok()) {
+    reached(RarePath::failed_sync);
+    fail(synced.error().what);
+  }
   return synced;
 }
 
@@ -225,7 +238,10 @@ Status ShardFile::seal(uint64_t committed, Epoch fence) {
     });
     if (!synced.ok()) mark_failed(synced.error().what);
   }
+  if (end_ > round_up(committed)) reached(RarePath::sealed_mid_stripe);
+  kill_point(KillPoint::shard_to_seal);
   TRY(rename_to(sealed));
+  kill_point(KillPoint::shard_sealed);
   {
     Lock lock(folder_.mutex);
     sync_.reset();
@@ -237,7 +253,10 @@ Status ShardFile::punch(uint64_t place, uint64_t length) {
   ASSIGN(std::shared_ptr<File> target, file());
   ASSIGN(uint64_t size, target->size());
   if (place >= size) return {};
-  return target->punch(place, std::min(length, round_up(size) - place));
+  TRY(target->punch(place, std::min(length, round_up(size) - place)));
+  reached(RarePath::hole_punch);
+  kill_point(KillPoint::shard_punched);
+  return {};
 }
 
 // A power cut may have kept the arrival of a rename and not its departure: then the file has its older name too, and
@@ -258,6 +277,7 @@ Status ShardFile::remove() {
     if (exists_) {
       TRY(remove_older_names());
       TRY(folder_.disk.remove(path_of(name_)));
+      kill_point(KillPoint::shard_removed);
     }
     Lock lock(folder_.mutex);
     removed_ = true;

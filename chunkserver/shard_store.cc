@@ -7,6 +7,8 @@
 #include <functional>
 #include <queue>
 
+#include "common/probes/rare_path.h"
+
 namespace cairn {
 namespace {
 
@@ -98,7 +100,10 @@ void ShardStore::drop(const std::shared_ptr<ShardFile>& shard) {
 
 Result<uint64_t> ShardStore::append(ShardKey key, uint64_t place, Epoch writer_epoch, std::span<const uint8_t> record,
                                     bool sync) {
-  TRY(space_.admit(record.size()));
+  if (const Status admitted = space_.admit(record.size()); !admitted.ok()) {
+    reached(RarePath::full_disk);
+    return admitted.error();
+  }
   for (;;) {
     auto shard = find_or_make(key);
     auto end = shard->append(place, writer_epoch, record);

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "client/filesystem_state.h"
+#include "common/probes/kill_point.h"
 
 namespace cairn {
 
@@ -100,6 +101,7 @@ Result<Entry> Filesystem::make_node(const MakeNode& request) {
   ClientContext& context = state_->context;
   const State::Asked asked = state_->asking();
   Result<Entry> entry = context.noted(context.meta.make_node(request));
+  kill_point(KillPoint::name_changed);
   if (!entry.ok()) {
     context.names.change(request.parent, request.name, std::nullopt);
     if (State::unknown_fate(entry.code())) state_->invalidate(request.parent);
@@ -126,6 +128,7 @@ Result<Entry> Filesystem::link(const LinkNode& request) {
   ClientContext& context = state_->context;
   const State::Asked asked = state_->asking();
   Result<Entry> entry = context.noted(context.meta.link(request));
+  kill_point(KillPoint::name_changed);
   state_->invalidate(request.parent);
   if (!entry.ok()) {
     context.names.change(request.parent, request.name, std::nullopt);
@@ -146,6 +149,7 @@ Status Filesystem::unlink(InodeId parent, const std::string& name) {
   ClientContext& context = state_->context;
   const State::Asked asked = state_->asking();
   const Result<Removed> removed = context.noted(context.meta.remove({parent, name, false}));
+  kill_point(KillPoint::name_changed);
   state_->invalidate(parent);
   if (!removed.ok()) {
     context.names.change(parent, name, std::nullopt);
@@ -162,6 +166,7 @@ Status Filesystem::rmdir(InodeId parent, const std::string& name) {
   ClientContext& context = state_->context;
   const State::Asked asked = state_->asking();
   const Result<Removed> removed = context.noted(context.meta.remove({parent, name, true}));
+  kill_point(KillPoint::name_changed);
   state_->invalidate(parent);
   if (!removed.ok()) {
     context.names.change(parent, name, std::nullopt);
@@ -180,6 +185,7 @@ Status Filesystem::rename(const Rename& request) {
   ClientContext& context = state_->context;
   const State::Asked asked = state_->asking();
   const Result<Renamed> renamed = context.noted(context.meta.rename(request));
+  kill_point(KillPoint::name_changed);
   state_->invalidate(request.old_parent);
   state_->invalidate(request.new_parent);
   // An exchange, and a rename between two names of one inode (which changes nothing), leave both names.

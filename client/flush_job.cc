@@ -5,6 +5,10 @@
 
 #include <algorithm>
 
+#include "common/probes/kill_point.h"
+#include "common/probes/planted_bug.h"
+#include "common/probes/rare_path.h"
+
 namespace cairn {
 
 namespace {
@@ -53,6 +57,7 @@ void FlushJob::add(FlushFile file) {
 }
 
 void FlushJob::append() {
+  kill_point(KillPoint::flush_taken);
   std::vector<PackRun> runs;
   for (uint32_t i = 0; i < files_.size(); ++i) add_runs(files_[i], i, runs);
   if (runs.empty()) return;
@@ -91,8 +96,8 @@ Status FlushJob::append_part(Part& part) {
     stripe.place_from(part.chunk->next_first_cell(stripe.cells()));
     stripes.push_back(stripe.data);
   }
-  Result<std::vector<PlacedStripe>> placed =
-      part.chunk->append(stripes, kind_ == ChunkKind::mixed || part.private_chunk);
+  Result<std::vector<PlacedStripe>> placed = part.chunk->append(
+      stripes, (kind_ == ChunkKind::mixed || part.private_chunk) && !planted(PlantedBug::commit_before_sync));
   if (!placed.ok()) {
     last_trouble_ = placed.error();
     return placed.error();
@@ -118,6 +123,7 @@ bool FlushJob::any_lost() const {
 }
 
 Status FlushJob::store_lost_again() {
+  reached(RarePath::degraded_write);
   std::vector<PackRun> runs;
   for (const Part& part : parts_) {
     if (!part.placed.empty()) continue;
@@ -129,6 +135,8 @@ Status FlushJob::store_lost_again() {
 }
 
 void FlushJob::make_durable() {
+  if (planted(PlantedBug::commit_before_sync)) return;
+  kill_point(KillPoint::stripes_appended);
   for (Part& part : parts_) {
     if (const Status synced = part.chunk->sync(part.to()); !synced.ok()) {
       last_trouble_ = synced.error();
@@ -202,10 +210,12 @@ Status FlushJob::settle() {
       return waited;
     }
     if (!all_have_turn()) continue;
+    kill_point(KillPoint::stripes_synced);
     const uint64_t trust_epoch = context_.session->trust_epoch();
     const uint64_t asked_at = context_.changes_now();
     const Result<Committed> committed = commit();
     if (committed.ok()) {
+      kill_point(KillPoint::commit_answered);
       succeed(*committed, asked_at, trust_epoch);
       return {};
     }
@@ -213,10 +223,12 @@ Status FlushJob::settle() {
     if (committed.code() != Errc::stale_epoch && !fate_unknown(committed.code())) break;
     // It may have happened. Once its chunks are sealed, it has or never will; the same bytes committed again from
     // another place are right in both cases.
+    if (fate_unknown(committed.code())) reached(RarePath::unknown_commit);
     for (Part& part : parts_) {
       if (fate_unknown(committed.code())) {
         if (const Status sealed = pool_.seal_now(*part.chunk, deadline_); !sealed.ok())
           last_trouble_ = context_.noted(sealed.error());
+        kill_point(KillPoint::chunk_sealed);
       }
       lose(part);
     }
@@ -245,7 +257,10 @@ void FlushJob::succeed(const Committed& committed, uint64_t asked_at, uint64_t t
       known.push_back({extent, context_.chunk_infos.intern(part->chunk->info())});
     }
     if (file.inline_data) ++context_.statistics.inline_files;
-    if (!file.rewritten.empty()) ++context_.statistics.rewritten_tails;
+    if (!file.rewritten.empty()) {
+      ++context_.statistics.rewritten_tails;
+      reached(RarePath::rewritten_tail);
+    }
     Lock lock(file.inode->mutex);
     FileState& state = file.inode->file();
     std::erase(state.flushing, file.layer);
@@ -281,7 +296,7 @@ void FlushJob::fail(const Error& error) {
     const std::vector<std::shared_ptr<FlushLayer>> newer(own + 1, state.flushing.end());
     state.flushing.erase(own);
     file.layer->finished = true;
-    state.dirty.put_back(*file.layer, newer);
+    if (!planted(PlantedBug::forget_flush_error)) state.dirty.put_back(*file.layer, newer);
     state.taken_seq = std::min(state.taken_seq, state.committed_seq);
     ++state.failures;
     state.failure = error;

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <unordered_map>
 
+#include "common/probes/rare_path.h"
 #include "common/stripe/stripe_reader.h"
 
 namespace cairn {
@@ -340,6 +341,11 @@ Status ReadPath::fetch(const ChunkInfo& chunk, const Extent& extent, std::span<u
   statistics.decoded_stripes += outcome.decoded_stripes;
   statistics.hedged_cells += outcome.hedged_cells;
   statistics.read_troubles += outcome.troubles.size();
+  reached(RarePath::degraded_read, outcome.decoded_stripes);
+  reached(RarePath::hedged_read, outcome.hedged_cells);
+  reached(RarePath::damaged_record,
+          static_cast<uint64_t>(std::ranges::count_if(
+              outcome.troubles, [](const ReadTrouble& trouble) { return trouble.error.code == Errc::corrupt; })));
   return outcome.status;
 }
 

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "common/probes/rare_path.h"
+
 namespace cairn {
 
 namespace {
@@ -158,6 +160,7 @@ void SessionKeeper::handle(const Event& event) {
 
 void SessionKeeper::end_sole(uint64_t lease_generation) {
   ++statistics_.recalls;
+  reached(RarePath::recalled_lease);
   {
     Lock lock(mutex_);
     recalled_generation_ = std::max(recalled_generation_, lease_generation);

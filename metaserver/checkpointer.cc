@@ -2,6 +2,9 @@
 
 #include <spdlog/spdlog.h>
 
+#include "common/probes/kill_point.h"
+#include "common/probes/planted_bug.h"
+
 namespace cairn {
 
 Checkpointer::Checkpointer(Clock& clock, CommandLog& log, OrderedStore& store, const Committer& committer,
@@ -40,7 +43,8 @@ bool Checkpointer::due(Instant now) const {
 Status Checkpointer::flush_and_trim() {
   const LogIndex applied = committer_.applied();
   if (applied == flushed_) return {};
-  TRY(store_.flush());
+  if (!planted(PlantedBug::trim_log_early)) TRY(store_.flush());
+  kill_point(KillPoint::store_flushed);
   flushed_ = applied;
   TRY(log_.trim(applied));
   bytes_after_flush_ = log_.bytes();

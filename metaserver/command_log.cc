@@ -7,6 +7,9 @@
 
 #include "common/base/bytes.h"
 #include "common/base/random.h"
+#include "common/probes/kill_point.h"
+#include "common/probes/planted_bug.h"
+#include "common/probes/rare_path.h"
 
 namespace cairn {
 namespace {
@@ -65,6 +68,7 @@ Status CommandLog::load(const std::string& name, bool last_file) {
     // command.
     if (header.code() == Errc::corrupt && last_file && bytes.size() <= kSegmentHeaderBytes) {
       cut_bytes_ = bytes.size();
+      reached(RarePath::torn_log_tail);
       TRY(disk_.remove(segment.path));
       return disk_.sync_directory(options_.directory);
     }
@@ -111,6 +115,7 @@ Status CommandLog::load(const std::string& name, bool last_file) {
         "log segment {}: cuts off {} bytes at offset {}, the torn end of a write that was never acknowledged ({})",
         segment.path, cut_bytes_, scan.good_bytes, scan.damage);
     ASSIGN(const auto file, disk_.open(segment.path, OpenMode::read_write));
+    reached(RarePath::torn_log_tail);
     TRY(file->truncate(scan.good_bytes));
     TRY(file->sync_data());
   }
@@ -169,6 +174,7 @@ Status CommandLog::start_segment(LogIndex first) {
   const iovec piece{const_cast<char*>(header.data()), header.size()};
   TRY(file->write_at(0, {&piece, 1}));
   TRY(file->sync_data());
+  kill_point(KillPoint::segment_made);
   TRY(disk_.sync_directory(options_.directory));
   file_ = std::move(file);
   const Lock lock(mutex_);
@@ -213,6 +219,7 @@ Status CommandLog::append(LogIndex first, const std::vector<std::string>& comman
     offset = segments_.back().bytes;
   }
   if (offset >= options_.segment_bytes) {
+    reached(RarePath::log_roll_over);
     if (const Status started = start_segment(first); !started.ok()) return failed(started.error());
     const Lock lock(mutex_);
     header = segments_.back().header;
@@ -223,7 +230,11 @@ Status CommandLog::append(LogIndex first, const std::vector<std::string>& comman
     return {Errc::too_big, "a batch of commands is larger than a log entry may be"};
   const iovec piece{const_cast<char*>(entry.data()), entry.size()};
   if (const Status written = file_->write_at(offset, {&piece, 1}); !written.ok()) return failed(written.error());
-  if (const Status synced = file_->sync_data(); !synced.ok()) return failed(synced.error());
+  kill_point(KillPoint::log_entry_written);
+  if (!planted(PlantedBug::skip_log_sync)) {
+    if (const Status synced = file_->sync_data(); !synced.ok()) return failed(synced.error());
+  }
+  kill_point(KillPoint::log_entry_synced);
   const Lock lock(mutex_);
   segments_.back().bytes += entry.size();
   segments_.back().next = LogIndex{raw(first) + commands.size()};
@@ -240,6 +251,8 @@ Status CommandLog::trim(LogIndex upto) {
     }
     // One after the other and synced, so that a crash leaves a log without gaps.
     TRY(disk_.remove(victim));
+    kill_point(KillPoint::segment_removed);
+    reached(RarePath::log_trim);
     TRY(disk_.sync_directory(options_.directory));
     const Lock lock(mutex_);
     segments_.erase(segments_.begin());

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/probes/rare_path.h"
+
 namespace cairn {
 
 CommitBatcher::CommitBatcher(Limits limits, LogIndex applied, int64_t wall_ns)
@@ -20,6 +22,7 @@ Result<CommitBatcher::Ticket> CommitBatcher::offer(Command command, size_t bytes
 
 std::optional<CommitBatcher::Batch> CommitBatcher::take(int64_t wall_ns) {
   if (!can_take()) return std::nullopt;
+  if (wall_ns <= wall_ns_) reached(RarePath::backward_clock);
   wall_ns_ = std::max(wall_ns_ + 1, wall_ns);
   Batch batch;
   batch.first = LogIndex{raw(applied_) + 1};

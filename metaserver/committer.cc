@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "common/probes/kill_point.h"
 #include "metaserver/command_codec.h"
 #include "metaserver/state_machine.h"
 #include "metaserver/transaction.h"
@@ -86,6 +87,7 @@ Result<std::vector<Outcome>> Committer::commit(const CommitBatcher::Batch& batch
     outcomes.push_back(std::move(outcome));
   }
   TRY(store_.write(transaction.take()));
+  kill_point(KillPoint::batch_applied);
   return outcomes;
 }
 

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "common/probes/kill_point.h"
+
 namespace cairn {
 namespace {
 
@@ -221,7 +223,9 @@ Status Janitor::settle() {
   }
   // Should one of these fail, its items are still on their lists, and are asked for again: nothing is lost by that.
   TRY(in_parts(sealed, [&](std::vector<ChunkId> part) { return propose(SealsConfirmed{std::move(part)}); }));
+  if (!punched.empty()) kill_point(KillPoint::stripes_punched);
   TRY(in_parts(punched, [&](std::vector<DeadStripe> part) { return propose(StripesPunched{std::move(part)}); }));
+  if (!removed.empty()) kill_point(KillPoint::shards_removed);
   TRY(in_parts(removed, [&](std::vector<ChunkId> part) { return propose(ChunksRemoved{std::move(part)}); }));
   for (const ChunkId chunk : removed) forget_chunk(chunk);
   return {};

@@ -16,6 +16,8 @@
 #include "common/base/metrics.h"
 #include "common/base/random.h"
 #include "common/meta/policy.h"
+#include "common/probes/kill_point.h"
+#include "common/probes/rare_path.h"
 #include "metaserver/metaserver.h"
 #include "metaserver/rocks_store.h"
 
@@ -87,6 +89,7 @@ Result<MetaserverOptions> options_of(const Flags& flags) {
 
 Status serve(const Flags& flags) {
   ASSIGN(MetaserverOptions options, options_of(flags));
+  TRY(arm_kill_point_from_environment());
   ASSIGN(const DirectoryLock lock, DirectoryLock::take(flags.data, "cairn-metaserver"));
   const sigset_t ends = block_end_signals();
   raise_descriptor_limit();
@@ -108,6 +111,7 @@ Status serve(const Flags& flags) {
                format_size(stored.cell_bytes), stored.failure_domain);
 
   Metrics metrics;
+  add_rare_paths(metrics);
   metaserver.add_metrics(metrics);
   metrics.gauge_from("cairn_store_memory_bytes", "Memtables and block cache of the store", "",
                      [&] { return static_cast<double>(store->memory_bytes()); });

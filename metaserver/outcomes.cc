@@ -1,5 +1,7 @@
 #include "metaserver/outcomes.h"
 
+#include "common/probes/planted_bug.h"
+#include "common/probes/rare_path.h"
 #include "metaserver/command_codec.h"
 #include "metaserver/rows.h"
 
@@ -50,7 +52,10 @@ Result<std::optional<Outcome>> earlier_outcome(const StoreView& view, const Muta
     return Error{Errc::invalid, fmt::format("request {} of session {} was answered long ago", raw(mutation.request),
                                             raw(mutation.session))};
   }
-  return queries::outcome(view, mutation.session, mutation.request);
+  if (planted(PlantedBug::forget_outcome)) return std::optional<Outcome>();
+  ASSIGN(std::optional<Outcome> outcome, queries::outcome(view, mutation.session, mutation.request));
+  if (outcome) reached(RarePath::replayed_request);
+  return outcome;
 }
 
 Status store_outcome(Transaction& transaction, const Mutation& mutation, const Outcome& outcome) {

@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include "common/base/bytes.h"
+#include "common/probes/rare_path.h"
 #include "metaserver/command_codec.h"
 #include "metaserver/queries.h"
 #include "metaserver/transaction.h"
@@ -112,6 +113,7 @@ Result<Recovered> recover(CommandLog& log, OrderedStore& store, const Genesis& f
   recovered.applied = now.index;
   recovered.wall_ns = now.wall_ns;
   recovered.replayed = replay.replayed();
+  if (recovered.replayed > 0) reached(RarePath::log_replay);
   return recovered;
 }
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "common/probes/rare_path.h"
 #include "metaserver/queries.h"
 
 namespace cairn {
@@ -150,6 +151,7 @@ void Sessions::tick() {
     over = table_.tick(clock_.now());
   }
   for (const SessionId session : over) {
+    reached(RarePath::expired_session);
     spdlog::warn("session {} was not renewed in time and ends", raw(session));
     const Outcome outcome = committer_.propose(EndSession{session, true});
     if (outcome.ok() || outcome.code() == Errc::no_session) {

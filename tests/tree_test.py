@@ -15,7 +15,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 MAY_INCLUDE = {
     "common/base": [],
     "common/meta": ["common/base", "common/stripe"],
-    "common/stripe": ["common/base", "common/meta"],
+    "common/probes": ["common/base"],
+    "common/stripe": ["common/base", "common/meta", "common/probes"],
     "common/rpc": ["common"],
     "metaserver": ["common"],
     "chunkserver": ["common"],

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cassert>
 
+#include "common/probes/planted_bug.h"
+
 namespace cairn {
 
 OpenChunkState::OpenChunkState(const ChunkInfo& info)
@@ -19,6 +21,7 @@ OpenChunkState::OpenChunkState(const ChunkInfo& info)
 
 uint64_t OpenChunkState::give_place(uint64_t stride) {
   const uint64_t place = next_place_;
+  if (planted(PlantedBug::reuse_place) && place > 0 && place % 7 == 0) return place;  // the next stripe comes here too
   next_place_ += stride;
   return place;
 }
@@ -33,7 +36,7 @@ uint32_t OpenChunkState::next_first_cell(uint32_t cells) {
 Status OpenChunkState::on_appended(uint32_t index, uint64_t place, uint64_t record_end, bool synced, BootId boot,
                                    uint64_t end) {
   Shard& shard = shards_.at(index);
-  if (shard.boot.has_value() && *shard.boot != boot) {
+  if (shard.boot.has_value() && *shard.boot != boot && !planted(PlantedBug::ignore_boot)) {
     return broken_by(index, {Errc::stale_boot, "it has restarted since an earlier append"});
   }
   if (end != record_end) {
@@ -66,7 +69,8 @@ std::vector<OpenChunkState::SyncAsk> OpenChunkState::syncs_for(uint64_t end) con
 
 Status OpenChunkState::on_synced(const SyncAsk& ask, BootId boot, uint64_t end) {
   Shard& shard = shards_.at(ask.shard);
-  if (boot != ask.boot) return broken_by(ask.shard, {Errc::stale_boot, "it has restarted since the append"});
+  if (boot != ask.boot && !planted(PlantedBug::ignore_boot))
+    return broken_by(ask.shard, {Errc::stale_boot, "it has restarted since the append"});
   if (end < ask.end) {
     return broken_by(ask.shard, {Errc::io, fmt::format("its shard ends at {}, but {} was acknowledged", end, ask.end)});
   }

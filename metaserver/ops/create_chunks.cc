@@ -1,6 +1,7 @@
 // New chunks, open for one session, on servers that the proposer has placed.
 #include <set>
 
+#include "common/probes/rare_path.h"
 #include "metaserver/ops/operations.h"
 
 namespace cairn::ops {
@@ -55,7 +56,10 @@ Result<Answer> run(Operation& operation, const CreateChunks& request) {
                          .shard_limit = plan.shard_limit};
     ++counters->chunks;
     ++counters->open_chunks;
-    if (row.shortened) ++counters->shortened_chunks;
+    if (row.shortened) {
+      ++counters->shortened_chunks;
+      reached(RarePath::shortened_code);
+    }
     operation.rows.put(keys::chunk(row.info.chunk), encode_row(row));
     operation.rows.put(keys::open_chunk(row.owner, row.info.chunk), encode_row(operation.born()));
     created.push_back(std::move(row.info));

@@ -1,4 +1,5 @@
 // Inodes without names, and the extents that deleted files leave behind.
+#include "common/probes/rare_path.h"
 #include "metaserver/ops/free_inode.h"
 #include "metaserver/ops/operations.h"
 
@@ -23,6 +24,7 @@ Result<Answer> run(Operation& operation, const ReleaseExtents& request) {
   ASSIGN(const std::optional<BirthRow> listed, find_row<BirthRow>(operation.rows, keys::release(map)));
   if (!listed) return Answer();  // done before, or somebody's extents: nothing is given back on a mere word
   ASSIGN(const size_t released, release_extents(operation.rows, operation.ledger(), map, request.limit));
+  reached(RarePath::released_orphan);
   if (released < request.limit) operation.rows.erase(keys::release(map));
   return Answer();
 }

@@ -2,6 +2,7 @@
 //
 //   sealed --last live byte goes--> dead --quarantine--> condemned --every server confirmed--> no rows
 //   stripe: live --last live byte goes--> dead --quarantine, every server punched--> punched
+#include "common/probes/rare_path.h"
 #include "metaserver/ops/operations.h"
 
 namespace cairn::ops {
@@ -45,6 +46,7 @@ Result<Answer> run(Operation& operation, const CondemnChunks& request) {
     operation.rows.erase(keys::dead_chunk(chunk->died_ns, id));
     operation.rows.put(keys::condemned(id), encode_row(operation.born()));
     chunk->state = ChunkState::condemned;
+    reached(RarePath::quarantine);
     operation.rows.put(keys::chunk(id), encode_row(*chunk));
   }
   return Answer();

@@ -1,4 +1,5 @@
 // open -> sealed: by the owner after a failure or at its end, and by the metaserver when a server of the chunk is gone.
+#include "common/probes/planted_bug.h"
 #include "metaserver/ops/chunks.h"
 #include "metaserver/ops/operations.h"
 
@@ -9,6 +10,7 @@ Status seal(Operation& operation, ChunkRow chunk) {
   const ChunkId id = chunk.info.chunk;
   ASSIGN(queries::Counters* const counters, operation.counters());
   chunk.state = ChunkState::sealed;
+  if (planted(PlantedBug::swap_shards)) std::swap(chunk.info.servers.front(), chunk.info.servers.back());
   --counters->open_chunks;
   operation.rows.erase(keys::open_chunk(chunk.owner, id));
   operation.rows.put(keys::pending_seal(id), encode_row(operation.born()));

@@ -173,6 +173,7 @@ void add_dev(CLI::App& app, int& exit_code) {
   CLI::App* down = add(*dev, arguments, "down", "Flushes, unmounts and stops everything; the data stays");
   down->add_flag("--purge", arguments->purge, "Remove the data too");
   down->callback([arguments, &exit_code] { exit_code = run_down(*arguments); });
+  add_dev_kill_points(*dev);
 }
 
 }  // namespace cairn::tools

@@ -22,6 +22,7 @@
 #include "common/base/config.h"
 #include "common/base/log.h"
 #include "common/base/unique_fd.h"
+#include "common/probes/kill_point.h"
 #include "tools/cairn/command_line.h"
 #include "tools/cairn/locate.h"
 #include "tools/cairn/unmount.h"
@@ -182,6 +183,10 @@ int serve(const Arguments& arguments, const std::function<void(const Status&)>& 
   }
   if (const Status logging = log_to(arguments); !logging.ok()) {
     ready(logging);
+    return kFailed;
+  }
+  if (const Status armed = arm_kill_point_from_environment(); !armed.ok()) {
+    ready(armed);
     return kFailed;
   }
   Result<std::unique_ptr<Filesystem>> filesystem = Filesystem::mount(real_network(), real_clock(), plan->filesystem);

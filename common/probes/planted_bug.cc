@@ -1,0 +1,58 @@
+#include "common/probes/planted_bug.h"
+
+#include <array>
+
+namespace cairn {
+namespace {
+
+constexpr std::array kBugs = {
+    PlantedBugInfo{PlantedBug::skip_shard_sync, "skip_shard_sync",
+                   "a chunkserver answers a sync without fdatasync of the shard", 50},
+    PlantedBugInfo{PlantedBug::skip_name_sync, "skip_name_sync",
+                   "a chunkserver answers a sync without fsync of the new shard's folder", 50},
+    PlantedBugInfo{PlantedBug::skip_log_sync, "skip_log_sync", "the metaserver answers before its log is synced", 50},
+    PlantedBugInfo{PlantedBug::commit_before_sync, "commit_before_sync",
+                   "a client commits stripes whose shards are not synced", 50},
+    PlantedBugInfo{PlantedBug::ignore_boot, "ignore_boot",
+                   "client and chunkserver take a sync for good although the server has restarted since the append",
+                   200},
+    PlantedBugInfo{PlantedBug::skip_epoch_check, "skip_epoch_check", "a commit is taken although its chunk is sealed",
+                   200},
+    PlantedBugInfo{PlantedBug::swap_shards, "swap_shards",
+                   "the metaserver exchanges two servers of a chunk when it seals it", 50},
+    PlantedBugInfo{PlantedBug::reuse_place, "reuse_place",
+                   "a writer uses one place twice, and the chunkserver does not compare what lies there", 50},
+    PlantedBugInfo{PlantedBug::delete_on_no_answer, "delete_on_no_answer",
+                   "the metaserver takes a server's silence for the removal of its shard", 200},
+    PlantedBugInfo{PlantedBug::forget_outcome, "forget_outcome",
+                   "the metaserver carries out a retried request once more", 200},
+    PlantedBugInfo{PlantedBug::release_early, "release_early",
+                   "a stripe gives its space back while a part of it is still referred to", 50},
+    PlantedBugInfo{PlantedBug::trim_log_early, "trim_log_early",
+                   "the metaserver removes log segments that its store has not flushed", 50},
+    PlantedBugInfo{PlantedBug::believe_bad_record, "believe_bad_record",
+                   "a reader does not look at the checksums of what it has read", 200},
+    PlantedBugInfo{PlantedBug::forget_flush_error, "forget_flush_error",
+                   "a client forgets the bytes of a flush that failed", 200},
+};
+static_assert(kBugs.size() + 1 == static_cast<size_t>(PlantedBug::count_));
+
+}  // namespace
+
+std::span<const PlantedBugInfo> all_planted_bugs() { return kBugs; }
+
+std::optional<PlantedBug> planted_bug_named(std::string_view name) {
+  for (const PlantedBugInfo& info : kBugs) {
+    if (info.name == name) return info.bug;
+  }
+  return std::nullopt;
+}
+
+#ifdef CAIRN_PLANTED_BUGS
+namespace planted_bug_internal {
+PlantedBug now = PlantedBug::none;
+}
+void plant(PlantedBug bug) { planted_bug_internal::now = bug; }
+#endif
+
+}  // namespace cairn

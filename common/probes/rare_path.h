@@ -1,0 +1,68 @@
+// Paths that only trouble reaches, counted where they are taken: a campaign of tests shows by them that it was there,
+// and an administrator sees them as cairn_rare_paths_total{path="..."}.
+//
+//   reached(RarePath::refused_boot);      one relaxed atomic addition
+//
+// The counts are of this process, since its start. Safe from any thread.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "common/base/metrics.h"
+
+namespace cairn {
+
+enum class RarePath : uint8_t {
+  // of writing
+  degraded_write,     // a stripe whose chunk broke was stored again in another
+  shortened_code,     // a chunk was granted with fewer data shards than its policy has
+  sealed_mid_stripe,  // a shard was sealed in front of records that nobody committed
+  refused_boot,       // a sync named a boot that is over
+  stale_append,       // an append came behind its chunk's seal or fence
+  stale_commit,       // a commit came after its chunk was sealed
+  repeated_append,    // an append was found to be stored already
+  failed_sync,        // a sync of a shard failed
+  full_disk,          // an append was refused for want of space
+  unknown_commit,     // nobody knows whether a commit happened
+  rewritten_tail,     // an append to a file replaced its unfilled last cell
+  // of reading
+  degraded_read,   // a stripe was decoded
+  hedged_read,     // a late cell was asked for elsewhere too
+  damaged_record,  // a record that was read is not what its extent says
+  // of the chunkserver's files
+  torn_record,  // the start-up check found the unfinished end of a record
+  hole_punch,   // a dead stripe gave its space back
+  // of the metaserver
+  replayed_request,  // a retry was answered from its stored outcome
+  log_roll_over,     // a new log segment was begun
+  log_trim,          // an old one was removed
+  torn_log_tail,     // the end of the log was cut off at a start
+  log_replay,        // commands were applied from the log at a start
+  expired_session,   // a mount was silent for longer than its TTL
+  quarantine,        // a chunk was condemned after its quarantine
+  backward_clock,    // the wall clock stood before a command's time
+  recalled_lease,    // a mount gave its lease of the tree back
+  released_orphan,   // extents of a file without a name were given back
+  count_,
+};
+
+std::span<const char* const> rare_path_names();  // in the order of the enumerators
+std::string_view name_of(RarePath path);
+
+using RarePathCounts = std::array<uint64_t, static_cast<size_t>(RarePath::count_)>;
+RarePathCounts rare_path_counts();
+void add_rare_paths(Metrics& metrics);
+
+namespace rare_path_internal {
+extern std::array<std::atomic<uint64_t>, static_cast<size_t>(RarePath::count_)> counts;
+}
+
+inline void reached(RarePath path, uint64_t times = 1) {
+  rare_path_internal::counts[static_cast<size_t>(path)].fetch_add(times, std::memory_order_relaxed);
+}
+
+}  // namespace cairn
