@@ -137,9 +137,12 @@ Status serve(const Flags& flags) {
   const sigset_t ends = block_end_signals();
   raise_descriptor_limit();
   std::vector<DirectoryLock> locks;
+  std::vector<DataDisk> disks;
   for (const ChunkserverOptions& one : options) {
     ASSIGN(DirectoryLock lock, DirectoryLock::take(one.data, "cairn-chunkserver"));
     locks.push_back(std::move(lock));
+    ASSIGN(DataDisk disk, DataDisk::open(one.data));
+    disks.push_back(std::move(disk));
   }
   Metrics metrics;
   add_rare_paths(metrics);
@@ -147,8 +150,8 @@ Status serve(const Flags& flags) {
   std::vector<Address> addresses;
   for (ChunkserverOptions& one : options) {
     one.metrics = &metrics;
-    servers.push_back(
-        std::make_unique<Chunkserver>(real_network(), real_clock(), real_disk(), std::move(one), random_seed()));
+    Disk& disk = *disks[servers.size()];
+    servers.push_back(std::make_unique<Chunkserver>(real_network(), real_clock(), disk, std::move(one), random_seed()));
     TRY(servers.back()->start());
     addresses.push_back(servers.back()->address());
     spdlog::info("listening on {}, advertised as {}", addresses.back().text(), servers.back()->advertised().text());

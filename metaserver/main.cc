@@ -91,6 +91,7 @@ Status serve(const Flags& flags) {
   ASSIGN(MetaserverOptions options, options_of(flags));
   TRY(arm_kill_point_from_environment());
   ASSIGN(const DirectoryLock lock, DirectoryLock::take(flags.data, "cairn-metaserver"));
+  ASSIGN(const DataDisk disk, DataDisk::open(flags.data));
   const sigset_t ends = block_end_signals();
   raise_descriptor_limit();
 
@@ -103,7 +104,7 @@ Status serve(const Flags& flags) {
   };
   options.log_directory = flags.data + "/log";
   ASSIGN(const auto store, RocksStore::open({.directory = flags.data + "/store"}));
-  Metaserver metaserver(real_network(), real_clock(), real_disk(), *store, options);
+  Metaserver metaserver(real_network(), real_clock(), *disk, *store, options);
   TRY(metaserver.start());
   const StorageClass stored = metaserver.default_class();
   spdlog::info("{} database {:016x}, storage class {} with cells of {} per {}",

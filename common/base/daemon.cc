@@ -8,9 +8,12 @@
 #include <sys/resource.h>
 
 #include <cerrno>
+#include <charconv>
+#include <cstdlib>
+#include <string_view>
 
-#include "common/base/disk.h"
 #include "common/base/errno_error.h"
+#include "common/base/forgetful_disk.h"
 
 namespace cairn {
 namespace {
@@ -41,6 +44,22 @@ Result<DirectoryLock> DirectoryLock::take(const std::string& directory, const st
   if (::ftruncate(fd.get(), 0) != 0) return file_error("truncate", name, errno);
   TRY(write_text(fd.get(), name, fmt::format("{}\n", ::getpid())));
   return DirectoryLock(std::move(fd));
+}
+
+Result<DataDisk> DataDisk::open(const std::string& directory) {
+  const char* asked = std::getenv("CAIRN_FORGETFUL_DISK");
+  if (asked == nullptr) return DataDisk(nullptr);
+  const std::string_view text(asked);
+  uint64_t seed = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
+  if (error != std::errc() || end != text.data() + text.size()) {
+    return Error{Errc::invalid, fmt::format("CAIRN_FORGETFUL_DISK={} is no number", text)};
+  }
+  spdlog::warn(
+      "CAIRN_FORGETFUL_DISK={}: what is written to {} and not synced is LOST when this process dies. For tests", seed,
+      directory);
+  ASSIGN(auto disk, ForgetfulDisk::open(real_disk(), {.shadow_directory = directory + "/unsynced", .seed = seed}));
+  return DataDisk(std::move(disk));
 }
 
 Status write_port_file(const std::string& path, std::span<const Address> addresses) {

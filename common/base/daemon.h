@@ -4,9 +4,11 @@
 
 #include <signal.h>
 
+#include <memory>
 #include <span>
 #include <string>
 
+#include "common/base/disk.h"
 #include "common/base/result.h"
 #include "common/base/types.h"
 #include "common/base/unique_fd.h"
@@ -22,6 +24,19 @@ class DirectoryLock {
  private:
   explicit DirectoryLock(UniqueFd fd) : fd_(std::move(fd)) {}
   UniqueFd fd_;
+};
+
+// The disk of a server's data directory: the real one. With CAIRN_FORGETFUL_DISK=SEED in the environment one that
+// forgets at kill -9 what was not synced (forgetful_disk.h), with its shadow in DIR/unsynced: for tests.
+class DataDisk {
+ public:
+  // invalid: the variable is no number. The directory is locked by its caller.
+  static Result<DataDisk> open(const std::string& directory);
+  Disk& operator*() const { return forgetful_ ? *forgetful_ : real_disk(); }
+
+ private:
+  explicit DataDisk(std::unique_ptr<Disk> forgetful) : forgetful_(std::move(forgetful)) {}
+  std::unique_ptr<Disk> forgetful_;
 };
 
 // Writes one "HOST:PORT\n" for each address, so that a reader sees all of it or nothing.

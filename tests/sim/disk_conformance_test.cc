@@ -179,6 +179,7 @@ TEST_P(DiskConformanceTest, SpaceIsReported) {
 
 INSTANTIATE_TEST_SUITE_P(Edges, DiskConformanceTest,
                          ::testing::Values(EdgeKind{"Real", make_real_world},
+                                           EdgeKind{"Forgetful", make_forgetful_world},
                                            EdgeKind{"Simulated", make_simulated_world}),
                          [](const auto& one) { return one.param.name; });
 

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "common/base/forgetful_disk.h"
 #include "tests/sim/sim_cluster.h"
 
 namespace cairn {
@@ -28,6 +29,19 @@ class RealWorld : public EdgeWorld {
 
  private:
   std::string root_;
+};
+
+class ForgetfulWorld : public RealWorld {
+ public:
+  ForgetfulWorld() {
+    auto disk = ForgetfulDisk::open(real_disk(), {.shadow_directory = root() + "/shadow", .seed = 20261121});
+    EXPECT_TRUE(disk.ok());
+    disk_ = std::move(*disk);
+  }
+  Disk& disk() override { return *disk_; }
+
+ private:
+  std::unique_ptr<Disk> disk_;
 };
 
 class SimulatedWorld : public EdgeWorld {
@@ -55,6 +69,7 @@ class SimulatedWorld : public EdgeWorld {
 }  // namespace
 
 std::unique_ptr<EdgeWorld> make_real_world() { return std::make_unique<RealWorld>(); }
+std::unique_ptr<EdgeWorld> make_forgetful_world() { return std::make_unique<ForgetfulWorld>(); }
 std::unique_ptr<EdgeWorld> make_simulated_world() { return std::make_unique<SimulatedWorld>(); }
 
 }  // namespace cairn

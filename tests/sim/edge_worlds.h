@@ -26,6 +26,7 @@ class EdgeWorld {
 };
 
 std::unique_ptr<EdgeWorld> make_real_world();
+std::unique_ptr<EdgeWorld> make_forgetful_world();  // real, over a ForgetfulDisk
 std::unique_ptr<EdgeWorld> make_simulated_world();
 
 struct EdgeKind {

@@ -246,6 +246,7 @@ TEST_P(NetworkConformanceTest, OfSeveralStreamsTheReadableOneIsNamed) {
 
 INSTANTIATE_TEST_SUITE_P(Edges, NetworkConformanceTest,
                          ::testing::Values(EdgeKind{"Real", make_real_world},
+                                           EdgeKind{"Forgetful", make_forgetful_world},
                                            EdgeKind{"Simulated", make_simulated_world}),
                          [](const auto& one) { return one.param.name; });
 
