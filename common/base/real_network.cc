@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "common/base/errno_error.h"
+#include "common/base/log_limit.h"
 #include "common/base/network.h"
 #include "common/base/tcp_stream.h"
 #include "common/base/unique_fd.h"
@@ -75,7 +76,7 @@ class TcpListener : public Listener {
         case ENOMEM:
         case ENOBUFS:
           // Connections stay in the backlog until another is closed; polling meanwhile would spin.
-          spdlog::warn("accept on {}: {}", address_.text(), std::generic_category().message(errno));
+          complain(errno);
           if (::poll(&waited[1], 1, kScarcityPauseMs) < 0 && errno != EINTR) {
             return socket_error("wait on", address_.text(), errno);
           }
@@ -98,9 +99,16 @@ class TcpListener : public Listener {
   }
 
  private:
+  void complain(int failure) {
+    if (const auto left_out = complaints_.admit(real_clock().now()))
+      spdlog::warn("accept on {}: {}; connections wait meanwhile. A higher limit of open files helps (ulimit -n){}",
+                   address_.text(), std::generic_category().message(failure), *left_out);
+  }
+
   UniqueFd fd_;    // non-blocking: a connection may vanish between poll and accept
   UniqueFd stop_;  // eventfd
   Address address_;
+  LogLimit complaints_;
 };
 
 Result<uint16_t> port_of(int fd) {

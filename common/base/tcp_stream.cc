@@ -79,6 +79,10 @@ class TcpStream : public Stream {
         continue;
       }
       length -= static_cast<uint64_t>(n);
+      // Where it could not send all, it has waited: a reader who takes a little now and then must not hold it for ever.
+      if (length > 0 && real_clock().now() >= deadline) {
+        return Error{Errc::timed_out, "sendfile to " + peer_ + ": the deadline passed"};
+      }
     }
     return {};
   }

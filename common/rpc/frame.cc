@@ -10,7 +10,7 @@ namespace cairn {
 namespace {
 
 // After a larger frame the buffer is given back, so that idle connections do not hold on to their largest message.
-constexpr size_t kKeptBytes = 256u << 10;
+constexpr size_t kKeptBytes = 16u << 10;
 
 uint32_t length_at(const uint8_t* bytes) {
   return uint32_t{bytes[0]} << 24 | uint32_t{bytes[1]} << 16 | uint32_t{bytes[2]} << 8 | bytes[3];
@@ -63,6 +63,14 @@ Result<std::span<const uint8_t>> FrameReader::read(Instant deadline) {
     if (found) return *found;
     TRY(fill(deadline));
   }
+}
+
+size_t FrameReader::announced() const {
+  return end_ - begin_ < kFrameLengthBytes ? 0 : length_at(buffer_.get() + begin_);
+}
+
+void FrameReader::give_back() {
+  if (capacity_ > kKeptBytes) make_room(std::max<size_t>(end_ - begin_, limits_.read_ahead_bytes));
 }
 
 void FrameReader::make_room(size_t wanted) {

@@ -43,6 +43,9 @@ class FrameReader {
   Status skip_tail(uint64_t bytes, Instant deadline);
 
   bool empty() const { return begin_ == end_; }  // nothing is here that was not taken
+  size_t announced() const;                      // length of the frame that has begun to come; 0: not known yet
+  // The memory of a large message, as far as nothing in it was left untaken; the last frame becomes invalid.
+  void give_back();
 
  private:
   size_t take(std::span<uint8_t> into);

@@ -11,7 +11,7 @@ namespace {
 using apache::thrift::protocol::TProtocolException;
 
 constexpr size_t kFirstBytes = 1024;
-constexpr size_t kKeptBytes = 256u << 10;  // a larger buffer is given back before the next message
+constexpr size_t kKeptBytes = 16u << 10;  // a larger buffer is given back behind its message
 
 // The smallest struct that stands in a list of our contracts, an event without lease, has 19 bytes; Thrift itself
 // counts structs as nothing, so that a few bytes could ask for two thousand million of them. tests/rpc/message_test.cc
@@ -32,12 +32,16 @@ bool starts_as(std::span<const uint8_t> frame, apache::thrift::protocol::TMessag
 }  // namespace
 
 void MessageTransport::start() {
-  if (capacity_ > kKeptBytes) {
-    out_.reset();
-    capacity_ = 0;
-  }
   size_ = kFrameLengthBytes;
   if (capacity_ == 0) grow(kFirstBytes - kFrameLengthBytes);
+}
+
+void MessageTransport::finish() {
+  in_ = {};
+  size_ = kFrameLengthBytes;
+  if (capacity_ <= kKeptBytes) return;
+  out_.reset();
+  capacity_ = 0;
 }
 
 std::span<const uint8_t> MessageTransport::frame() {

@@ -33,6 +33,7 @@ class MessageTransport : public apache::thrift::transport::TVirtualTransport<Mes
   size_t written() const { return size_ - kFrameLengthBytes; }
   // The message with its length in front, ready to be sent; valid until start().
   std::span<const uint8_t> frame();
+  void finish();  // forgets both, and gives the memory of a large message back
 
   // What generated code calls. Throw TTransportException at the end of the message.
   uint32_t read(uint8_t* into, uint32_t length) { return readAll(into, length); }

@@ -70,7 +70,10 @@ class RpcConnection {
     TRY(send(put, request, deadline));
     const auto frame = reader_.read(deadline);
     if (!frame.ok()) return reply_error(frame.error());
-    return decode(*frame, get, reply);
+    const Status decoded = decode(*frame, get, reply);
+    transport_->finish();
+    reader_.give_back();
+    return decoded;
   }
 
   // A reply that is too long is the server's fault, not the caller's argument.

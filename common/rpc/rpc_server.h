@@ -1,5 +1,5 @@
-// A Thrift server with raw tails: framed binary protocol, a thread for each connection, bounded in connections and
-// sizes.
+// A Thrift server with raw tails: framed binary protocol, a thread for each connection, bounded in connections, sizes,
+// memory and time (docs/limits.md).
 //
 //   request:  [u32 big-endian length][Thrift frame][tail of the request, if the method has one]
 //   reply:    [u32 big-endian length][Thrift frame][tail of the reply, if the method has one]
@@ -45,10 +45,15 @@ class CallTails {
 class RpcServer {
  public:
   struct Limits {
-    uint32_t connections = 4096;       // one more is closed at once
-    uint32_t frame_bytes = 16u << 20;  // a larger frame closes its connection; so does a larger reply
-    Duration io_timeout = 60s;         // a peer that stops in the middle of a message, or does not take its answer
-    Duration stop_grace = 5s;          // stop() lets calls finish so long before it cuts their connections
+    // For one more, the connection that has waited longest for its peer's next request is closed, if that is longer
+    // than idle_grace; otherwise the new one is. A call that is being handled is left alone.
+    uint32_t connections = 4096;
+    Duration idle_grace = 1s;
+    uint32_t frame_bytes = 16u << 20;    // a larger frame closes its connection; so does a larger reply
+    uint64_t request_bytes = 64u << 20;  // of all large requests together: more wait (message_memory.h)
+    uint64_t reply_bytes = 256u << 20;   // of all large replies together: readers that are too slow are cut off
+    Duration io_timeout = 60s;           // for a whole frame from its first byte, for a tail, and for taking an answer
+    Duration stop_grace = 5s;            // stop() lets calls finish so long before it cuts their connections
   };
   // Makes the Thrift processor of one connection. It lives as long as the connection. Called on the connection's
   // thread.
@@ -63,7 +68,9 @@ class RpcServer {
   // No new calls; waits for those being handled; closes all connections; joins. A handler that waits for something (a
   // long poll) must be woken by its owner first. Once, or again without effect.
   void stop();
-  uint32_t connections() const;  // open now
+  uint32_t connections() const;    // open now
+  uint64_t request_bytes() const;  // of large requests that are in memory
+  uint64_t reply_bytes() const;    // of large replies on their way
 
  private:
   class Connection;

@@ -242,6 +242,7 @@ class FakeMetaserver::Handler : public thrift::MetaserverNull {
   }
   void lookup(thrift::EntryReply& reply, const thrift::LookupRequest& request) override {
     ++server_.lookups;
+    server_.lookup_gate.pass();
     if (take_one(server_.unavailable_next)) return answer(reply, Error{Errc::unavailable, "starting"});
     if (take_one(server_.unknown_code_next)) {
       thrift::Error error;
@@ -289,6 +290,7 @@ FakeMetaserver::~FakeMetaserver() { stop(); }
 Status FakeMetaserver::start(uint16_t port) { return server_->start({"127.0.0.1", port}); }
 void FakeMetaserver::stop() {
   gate.open();
+  lookup_gate.open();
   events_gate.open();
   server_->stop();
 }

@@ -77,6 +77,7 @@ class FakeMetaserver {
   RpcServer& server() { return *server_; }
 
   Gate gate;  // before every answer of make_node
+  Gate lookup_gate;
   Gate events_gate;
   std::atomic<int> drop_next = 0;
   std::atomic<int> lookups = 0;
