@@ -21,8 +21,19 @@ uint64_t round_up(uint64_t bytes) { return (bytes + kBlockBytes - 1) / kBlockByt
 
 }  // namespace
 
-Status ShardFolder::sync_names(uint64_t position) {
-  return names.wait(position, [this] { return disk.sync_directory(path); });
+NameChange ShardFolder::change() { return {names_, names_->advance()}; }
+
+NameChange ShardFolder::latest() {
+  Lock lock(mutex);
+  return {names_, names_->written()};
+}
+
+Status ShardFolder::sync_names(const NameChange& change) {
+  Status synced = change.group->wait(change.position, [this] { return disk.sync_directory(path); });
+  if (synced.ok()) return synced;
+  Lock lock(mutex);
+  if (names_ == change.group) names_ = std::make_shared<SharedSync>(1);
+  return synced;
 }
 
 Result<std::unique_ptr<File>> ShardFolder::create(const std::string& file_path) {
@@ -58,6 +69,7 @@ ShardFile::ShardFile(ShardFolder& folder, ShardName name, uint64_t end, bool fai
       serial_(serial),
       name_(name),
       end_(round_up(end)),
+      name_change_(folder.latest()),
       exists_(true),
       failed_(failed || name.state == ShardState::failed) {
   if (!failed_ && name.state == ShardState::open) sync_ = std::make_shared<SharedSync>(end_);
@@ -124,7 +136,7 @@ Status ShardFile::create(ShardName name) {
     Lock lock(folder_.mutex);
     name_ = name;
     exists_ = true;
-    name_position_ = folder_.names.advance();
+    name_change_ = folder_.change();
     if (name.state == ShardState::sealed) sync_.reset();
   }
   folder_.files.keep(serial_, std::move(*made), name.state == ShardState::open ? sync_ : nullptr);
@@ -150,10 +162,17 @@ Status ShardFile::compare(uint64_t place, std::span<const uint8_t> record) {
 }
 
 Status ShardFile::rename_to(ShardName name) {
-  TRY(folder_.disk.rename(path_of(name_), path_of(name)));
+  {
+    Lock lock(folder_.mutex);
+    name_changing_ = true;
+  }
+  Status renamed = folder_.disk.rename(path_of(name_), path_of(name));
   Lock lock(folder_.mutex);
+  name_changing_ = false;
+  folder_.turn_passed.notify_all();
+  if (!renamed.ok()) return renamed;
   name_ = name;
-  name_position_ = folder_.names.advance();
+  name_change_ = folder_.change();
   return {};
 }
 
@@ -176,7 +195,7 @@ void ShardFile::fail(const std::string& why) {
 
 Status ShardFile::sync(uint64_t end) {
   std::shared_ptr<SharedSync> bytes;
-  uint64_t name_position = 0;
+  NameChange name_change;
   {
     Lock lock(folder_.mutex);
     if (removed_ || !exists_) return {Errc::not_found, key_.text() + " is not here"};
@@ -186,7 +205,7 @@ Status ShardFile::sync(uint64_t end) {
       return {Errc::invalid, fmt::format("sync of {} up to {:#x}, but it ends at {:#x}", key_.text(), end, end_)};
     }
     bytes = sync_;
-    name_position = name_position_;
+    name_change = name_change_;
   }
   Status synced = bytes->wait(end, [this]() -> Status {
     if (planted(PlantedBug::skip_shard_sync)) return {};
@@ -194,7 +213,7 @@ Status ShardFile::sync(uint64_t end) {
     return target->sync_data();
   });
   kill_point(KillPoint::record_synced);
-  if (synced.ok() && !planted(PlantedBug::skip_name_sync)) synced = folder_.sync_names(name_position);
+  if (synced.ok() && !planted(PlantedBug::skip_name_sync)) synced = folder_.sync_names(name_change);
   if (!synced.ok()) {
     reached(RarePath::failed_sync);
     fail(synced.error().what);
@@ -219,7 +238,7 @@ Status ShardFile::seal(uint64_t committed, Epoch fence) {
     if (name_.committed != committed) {
       return {Errc::invalid, fmt::format("{} is sealed at {:#x}, not {:#x}", key_.text(), name_.committed, committed)};
     }
-    return folder_.sync_names(name_position_);
+    return sync_name_again();
   }
   {
     Lock lock(folder_.mutex);
@@ -227,7 +246,7 @@ Status ShardFile::seal(uint64_t committed, Epoch fence) {
   }
   if (!exists_) {
     TRY(create(sealed));
-    return folder_.sync_names(name_position_);
+    return folder_.sync_names(name_change_);
   }
   if (!failed_) {
     // What is committed was synced before its commit; this is for the rest, and a failure cannot take the committed
@@ -245,8 +264,27 @@ Status ShardFile::seal(uint64_t committed, Epoch fence) {
   {
     Lock lock(folder_.mutex);
     sync_.reset();
+    failed_ = false;  // what is committed is not in doubt, and more is not wanted of a sealed shard
   }
-  return folder_.sync_names(name_position_);
+  return folder_.sync_names(name_change_);
+}
+
+// A sealed shard's name, if a sync that it was part of has failed: it is given once more, because the disk may have
+// lost the first time. In between it is the name of a shard that waits for its seal, which is true as long as nobody
+// was told of one.
+Status ShardFile::sync_name_again() {
+  const ShardName sealed = name_;
+  if (name_change_.group->failure() && !name_change_.group->durable(name_change_.position)) {
+    {
+      Lock lock(folder_.mutex);
+      failed_ = true;
+    }
+    TRY(rename_to({.key = key_, .state = ShardState::failed}));
+    TRY(rename_to(sealed));
+    Lock lock(folder_.mutex);
+    failed_ = false;
+  }
+  return folder_.sync_names(name_change_);
 }
 
 Status ShardFile::punch(uint64_t place, uint64_t length) {
@@ -271,22 +309,30 @@ Status ShardFile::remove_older_names() {
 }
 
 Status ShardFile::remove() {
-  uint64_t position = 0;
+  NameChange change;
   {
     ASSIGN(Turn turn, take_turn());
+    Status removed;
     if (exists_) {
       TRY(remove_older_names());
-      TRY(folder_.disk.remove(path_of(name_)));
+      {
+        Lock lock(folder_.mutex);
+        name_changing_ = true;
+      }
+      removed = folder_.disk.remove(path_of(name_));
       kill_point(KillPoint::shard_removed);
+      if (!removed.ok() && removed.code() == Errc::not_found) removed = {};  // someone did it under this server
     }
     Lock lock(folder_.mutex);
-    removed_ = true;
-    position = folder_.names.advance();
+    name_changing_ = false;
+    removed_ = removed.ok();
     folder_.turn_passed.notify_all();
+    if (!removed.ok()) return removed;
+    change = folder_.change();
     lock.unlock();
     folder_.files.forget(serial_);
   }
-  return folder_.sync_names(position);
+  return folder_.sync_names(change);
 }
 
 Result<std::shared_ptr<File>> ShardFile::file() { return open_file(true); }
@@ -321,6 +367,7 @@ Result<std::shared_ptr<File>> ShardFile::open_file(bool keep) {
     }
     if (opened.code() != Errc::not_found) return opened.error();
     Lock lock(folder_.mutex);
+    folder_.turn_passed.wait(lock, [this] { return !name_changing_; });
     if (name_ == name && !removed_) {  // not renamed meanwhile: the file is really gone, and nobody of us did it
       return {Errc::io, "the file of " + key_.text() + " has vanished: " + opened.error().what};
     }

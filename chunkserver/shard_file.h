@@ -28,20 +28,36 @@
 
 namespace cairn {
 
+// A change of a file name in a folder: durable once its group has synced this position.
+struct NameChange {
+  std::shared_ptr<SharedSync> group;
+  uint64_t position = 0;
+};
+
 // What all shards of one folder share. Outlives them.
+//
+// Changes of names are synced by groups. A failed sync of the directory fails its group for good: the kernel may have
+// dropped what it could not write, so every name that was changed by then and is not durable stays in doubt, whatever a
+// later sync says. What changes afterwards belongs to a fresh group and is judged by that group's own syncs, so the
+// folder goes on.
 struct ShardFolder {
   ShardFolder(Disk& the_disk, FileCache& the_files, std::string the_parent, std::string name)
       : disk(the_disk), files(the_files), parent(std::move(the_parent)), path(parent + "/" + name) {}
   Disk& disk;
   FileCache& files;
   const std::string parent;
-  const std::string path;  // made with its first shard: a new store starts at once
-  mutable Mutex mutex;     // guards the members of its shards that say so
-  CondVar turn_passed;
-  SharedSync names;  // of the changes of file names in this folder; 1: those before this start, if it was there
-  Status sync_names(uint64_t position);  // returns when the change of that position is durable
+  const std::string path;                       // made with its first shard: a new store starts at once
+  mutable Mutex mutex;                          // guards the members of its shards that say so
+  CondVar turn_passed;                          // also: a name has changed
+  NameChange change();                          // one more; requires the mutex
+  NameChange latest();                          // the newest of this group
+  Status sync_names(const NameChange& change);  // returns when it is durable
   // Makes a new file in it, and the folder itself, durably, if it is not there.
   Result<std::unique_ptr<File>> create(const std::string& file_path);
+
+ private:
+  // Guarded by mutex. Position 1 of a group: what changed before it began, if the folder was there.
+  std::shared_ptr<SharedSync> names_ = std::make_shared<SharedSync>();
 };
 
 struct ShardStatus {
@@ -100,6 +116,7 @@ class ShardFile {
   void mark_failed(const std::string& why);
   Status rename_to(ShardName name);
   Status remove_older_names();
+  Status sync_name_again();
 
   void fail(const std::string& why);  // takes the turn
   Result<std::shared_ptr<File>> open_file(bool keep);
@@ -111,12 +128,13 @@ class ShardFile {
   // Guarded by folder_.mutex, and changed only by the holder of the turn, who may read them without it.
   ShardName name_;  // of the file as it is called now
   uint64_t end_ = 0;
-  uint64_t name_position_ = 1;        // in folder_.names: of the last change of this file's name
+  NameChange name_change_;            // the last one of this file's name
   Epoch fence_{};                     // lower writer epochs are refused
   std::shared_ptr<SharedSync> sync_;  // of an open shard's bytes
   bool exists_ = false;
   bool failed_ = false;
   bool removed_ = false;
+  bool name_changing_ = false;  // the disk may have the next name already
   // Guarded by folder_.mutex.
   bool turn_taken_ = false;
 };

@@ -42,7 +42,10 @@ Result<StoreInventory> ShardStore::open() {
 
 Status ShardStore::load(Folder& folder, StoreInventory& inventory) {
   ASSIGN(std::vector<std::string> names, disk_.list(folder.shared.path));
-  folder.shared.names.advance();
+  {
+    Lock lock(folder.shared.mutex);
+    folder.shared.change();  // what is there may have been made a moment before a crash
+  }
   auto report = [&](const std::string& what) {
     ++inventory.unknown;
     if (inventory.unknown_files.size() < kMaxNamed) inventory.unknown_files.push_back(folder.shared.path + "/" + what);
@@ -156,7 +159,7 @@ Status ShardStore::remove(ShardKey key) {
     if (removed.ok() || removed.code() != Errc::not_found) return removed;
   }
   // Someone else has removed it, perhaps a moment ago: answered only when that is durable.
-  return folder.sync_names(folder.names.written());
+  return folder.sync_names(folder.latest());
 }
 
 std::shared_ptr<ShardFile> ShardStore::next_in(Folder& folder, ShardKey after) {

@@ -58,6 +58,57 @@ TEST_F(ShardFaultsTest, ASyncedAppendWhoseDirectorySyncFailsIsNotAcknowledged) {
   EXPECT_TRUE(failed(kKey));
 }
 
+TEST_F(ShardFaultsTest, AFailedDirectorySyncFailsWhatItWasForAndTheFolderGoesOn) {
+  const auto in_the_same_folder = [](uint64_t i) { return ShardKey{ChunkId{raw(kKey.chunk) + 256 * i}, 0}; };
+  const ShardKey durable = in_the_same_folder(1), waiting = in_the_same_folder(2), later = in_the_same_folder(3);
+  ASSERT_TRUE(store_->append(durable, 0, kEpoch, make_record(durable, 0), true).ok());
+  const auto record = make_record(waiting, 0);
+  ASSERT_TRUE(store_->append(waiting, 0, kEpoch, record, false).ok()) << "made, and nobody has asked for its name yet";
+  disk_.fail_directory_syncs = true;
+  EXPECT_EQ(store_->append(kKey, 0, kEpoch, make_record(kKey, 0), true).code(), Errc::io);
+  disk_.fail_directory_syncs = false;
+
+  EXPECT_EQ(store_->sync(waiting, record.size()).code(), Errc::io)
+      << "its name was part of what failed: a later success would prove nothing";
+  EXPECT_TRUE(failed(waiting));
+  EXPECT_TRUE(store_->append(durable, record.size(), kEpoch, make_record(durable, record.size()), true).ok())
+      << "its name was durable before";
+  const uint64_t syncs = disk_.directory_syncs;
+  EXPECT_TRUE(store_->append(later, 0, kEpoch, make_record(later, 0), true).ok());
+  EXPECT_GT(disk_.directory_syncs, syncs) << "believed only after a sync of its own";
+  EXPECT_FALSE(failed(later));
+  EXPECT_TRUE(failed(kKey));
+}
+
+TEST_F(ShardFaultsTest, ASealWhoseDirectorySyncFailedIsDoneAgain) {
+  const auto record = make_record(kKey, 0);
+  ASSERT_TRUE(store_->append(kKey, 0, kEpoch, record, true).ok());
+  disk_.fail_directory_syncs = true;
+  EXPECT_EQ(store_->seal(kKey, record.size(), kEpoch).code(), Errc::io);
+  EXPECT_EQ(store_->seal(kKey, record.size(), kEpoch).code(), Errc::io);
+  disk_.fail_directory_syncs = false;
+  disk_.renames = 0;
+  EXPECT_TRUE(store_->seal(kKey, record.size(), kEpoch).ok());
+  EXPECT_GT(disk_.renames, 0u) << "what the disk may have lost is written once more, not only synced once more";
+  EXPECT_THAT(test::shard_files(directory_.path()), ElementsAre("000000000000125f-03-11000.sealed"));
+  EXPECT_EQ(store_->append(kKey, record.size(), kEpoch, make_record(kKey, record.size()), true).code(),
+            Errc::stale_epoch);
+  const uint64_t renames = disk_.renames;
+  EXPECT_TRUE(store_->seal(kKey, record.size(), kEpoch).ok());
+  EXPECT_EQ(disk_.renames, renames) << "it is durable now";
+}
+
+TEST_F(ShardFaultsTest, ARemovalWhoseDirectorySyncFailedIsConfirmedOnlyByALaterSync) {
+  ASSERT_TRUE(store_->append(kKey, 0, kEpoch, make_record(kKey, 0), true).ok());
+  disk_.fail_directory_syncs = true;
+  EXPECT_EQ(store_->remove(kKey).code(), Errc::io);
+  EXPECT_EQ(store_->remove(kKey).code(), Errc::io);
+  disk_.fail_directory_syncs = false;
+  const uint64_t syncs = disk_.directory_syncs;
+  EXPECT_TRUE(store_->remove(kKey).ok());
+  EXPECT_GT(disk_.directory_syncs, syncs);
+}
+
 TEST_F(ShardFaultsTest, AFailedWriteFailsTheShardAndTheOthersGoOn) {
   auto record = make_record(kKey, 0);
   ASSERT_TRUE(store_->append(kKey, 0, kEpoch, record, true).ok());

@@ -52,7 +52,7 @@ class FaultyDisk : public Disk {
   std::atomic<bool> skip_syncs = false;    // count them only: for tests of very many
   std::atomic<bool> fail_writes = false;   // with no_space, after half of the bytes
   std::atomic<bool> fail_creates = false;  // with no_space
-  std::atomic<uint64_t> file_syncs = 0, directory_syncs = 0;
+  std::atomic<uint64_t> file_syncs = 0, directory_syncs = 0, renames = 0;
   std::atomic<int64_t> open_files = 0, most_open_files = 0;
   std::atomic<uint64_t> free_bytes = UINT64_MAX;  // what space() says, unless it is UINT64_MAX
 
@@ -63,7 +63,10 @@ class FaultyDisk : public Disk {
 
   Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override;
   Status remove(const std::string& path) override { return inner_.remove(path); }
-  Status rename(const std::string& from, const std::string& to) override { return inner_.rename(from, to); }
+  Status rename(const std::string& from, const std::string& to) override {
+    ++renames;
+    return inner_.rename(from, to);
+  }
   Status make_directories(const std::string& path) override { return inner_.make_directories(path); }
   Status sync_directory(const std::string& path) override;
   Result<std::vector<std::string>> list(const std::string& path) override { return inner_.list(path); }
