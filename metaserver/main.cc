@@ -36,6 +36,8 @@ struct Flags {
   std::string quarantine = "60s";
   std::string down_after = "10m";
   std::string session_ttl = "20s";
+  std::string log_segment = "16M";
+  std::string flush_every = "30s";
   std::string log_level = "info";
   int http = -1;
 };
@@ -65,7 +67,15 @@ void describe(CLI::App& app, Flags& flags) {
   app.add_option("--quarantine", flags.quarantine, "Dead data is kept so long before its space is reused")
       ->capture_default_str();
   app.add_option("--down-after", flags.down_after, "A chunkserver silent for so long is down")->capture_default_str();
-  app.add_option("--session-ttl", flags.session_ttl, "A mount silent for so long has ended")->capture_default_str();
+  app.add_option("--session-ttl", flags.session_ttl, "A mount silent for so long has ended")
+      ->envname("CAIRN_SESSION_TTL")
+      ->capture_default_str();
+  app.add_option("--log-segment", flags.log_segment, "Size of a file of the log, 4K to 256M")
+      ->envname("CAIRN_LOG_SEGMENT")
+      ->capture_default_str();
+  app.add_option("--flush-every", flags.flush_every, "Time after which the log's changes are in the store for good")
+      ->envname("CAIRN_FLUSH_EVERY")
+      ->capture_default_str();
   app.add_option("--http", flags.http, "Port of /metrics and /healthz, on the host of --listen; 0 takes a free one")
       ->check(CLI::Range(0, 65535));
   app.add_option("--log-level", flags.log_level, "trace, debug, info, warn, error or off")->capture_default_str();
@@ -81,6 +91,10 @@ Result<MetaserverOptions> options_of(const Flags& flags) {
   ASSIGN(options.health.down_after, parse_duration(flags.down_after));
   ASSIGN(options.session_ttl, parse_duration(flags.session_ttl));
   if (options.session_ttl < 1s) return Error{Errc::invalid, "--session-ttl is at least 1s"};
+  ASSIGN(options.log_segment_bytes, parse_size(flags.log_segment));
+  if (options.log_segment_bytes < 4096 || options.log_segment_bytes > 256u << 20)
+    return Error{Errc::invalid, "--log-segment is 4K to 256M"};
+  ASSIGN(options.flush_interval, parse_duration(flags.flush_every));
   if (options.health.down_after <= options.health.suspect_after)
     return Error{Errc::invalid, "--down-after is more than 3s"};
   options.seed = random_seed();
