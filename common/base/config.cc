@@ -107,6 +107,9 @@ Result<Address> parse_address(std::string_view text) {
   } else if (host.find(':') != std::string_view::npos) {
     return invalid("address \"{}\": write an IPv6 address in brackets, like [::1]:4000", text);
   }
+  if (host.find_first_of("[]") != std::string_view::npos) {
+    return invalid("address \"{}\": brackets stand around a whole IPv6 address, like [::1]:4000", text);
+  }
   if (host.empty()) return invalid("address \"{}\": the host is missing; 0.0.0.0 means every interface", text);
   std::string_view port = text.substr(colon + 1);
   uint64_t number = 0;

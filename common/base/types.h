@@ -39,7 +39,11 @@ struct Address {
   std::string host;
   uint16_t port = 0;
   auto operator<=>(const Address&) const = default;
-  std::string text() const { return host + ":" + std::to_string(port); }
+  // As parse_address() (config.h) takes it: an IPv6 address stands in brackets.
+  std::string text() const {
+    const bool brackets = host.find(':') != std::string::npos;
+    return (brackets ? "[" + host + "]" : host) + ":" + std::to_string(port);
+  }
 };
 
 // A Reed-Solomon code: any d of the d + m shards give back the data.

@@ -50,9 +50,11 @@ TEST(ConfigTest, AddressesHaveAHostAndAPort) {
   EXPECT_EQ(*parse_address("127.0.0.1:4000"), (Address{"127.0.0.1", 4000}));
   EXPECT_EQ(*parse_address("meta:0"), (Address{"meta", 0}));
   EXPECT_EQ(*parse_address("[::1]:80"), (Address{"::1", 80}));
-  for (const char* bad : {"", "host", ":80", "host:", "host:x", "host:65536", "host:1x", "::1:80", "[]:80"}) {
+  for (const char* bad :
+       {"", "host", ":80", "host:", "host:x", "host:65536", "host:1x", "::1:80", "[]:80", "[[::1]]:80", "[a:80"}) {
     EXPECT_FALSE(parse_address(bad).ok()) << bad;
   }
+  for (const char* good : {"meta:0", "10.0.0.1:4000", "[::1]:80"}) EXPECT_EQ(parse_address(good)->text(), good);
 }
 
 TEST(ConfigTest, PoliciesNameTheirCode) {
