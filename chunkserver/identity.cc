@@ -17,6 +17,11 @@ constexpr size_t kMaxBytes = 16384;  // of the file; a larger one is not ours
 constexpr const char* kName = "identity.toml";
 constexpr const char* kTemporaryName = "identity.toml.new";
 
+// The file is written with what was read from it, so nothing may be in it that would end its quotes.
+bool is_uuid(std::string_view text) {
+  return text.size() == 36 && text.find_first_not_of("0123456789abcdefABCDEF-") == std::string_view::npos;
+}
+
 Result<Incarnation> parse_incarnation(const std::string& text) {
   uint64_t value = 0;
   auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value, 16);
@@ -51,7 +56,7 @@ Result<Identity> decode_identity(const std::string& text) {
     auto incarnation = table["incarnation"].value<std::string>();
     auto server = table["server"].value<int64_t>();
     if (format != kFormat) return {Errc::invalid, "identity: made by another version of cairn-chunkserver"};
-    if (!uuid || uuid->size() != 36 || !incarnation || !server || *server < 0 || *server > UINT32_MAX) {
+    if (!uuid || !is_uuid(*uuid) || !incarnation || !server || *server < 0 || *server > UINT32_MAX) {
       return {Errc::invalid, "identity: uuid, incarnation or server is missing or malformed"};
     }
     ASSIGN(Incarnation parsed, parse_incarnation(*incarnation));

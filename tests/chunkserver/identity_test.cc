@@ -78,6 +78,11 @@ TEST(IdentityTest, CutAndFlippedTextNeverCrashesAndNeverChangesTheCluster) {
   EXPECT_FALSE(decode_identity("format = 2\nuuid = \"" + make_uuid(1) + "\"\nincarnation = \"1\"\nserver = 1\n").ok());
 }
 
+TEST(IdentityTest, WhatIsAcceptedCanBeWrittenAgain) {
+  const std::string uuid = "1b4e28ba-2fa1-41d2-883f-0016d3cca4\\\"7";  // 36 characters, with a quote among them
+  EXPECT_FALSE(decode_identity("format = 1\nuuid = \"" + uuid + "\"\nincarnation = \"1\"\nserver = 1\n").ok());
+}
+
 TEST(IdentityTest, AnUnreadableFileStopsTheStart) {
   test::TemporaryDirectory directory;
   std::ofstream(directory.path() + "/identity.toml") << "uuid = [";
