@@ -27,6 +27,8 @@ struct Method {
   void (Stub::*put)(const Request&);
   void (Stub::*get)(Reply&);
 };
+template <typename Request, typename Reply>  // clang 14 does not make one for aggregates
+Method(const char*, void (Stub::*)(const Request&), void (Stub::*)(Reply&))->Method<Request, Reply>;
 #define CAIRN_METHOD(name) \
   Method { #name, &Stub::send_##name, &Stub::recv_##name }
 
