@@ -12,7 +12,13 @@ set(CAIRN_SANITIZE "" CACHE STRING "Sanitizers, as -fsanitize takes them: addres
 if(CAIRN_SANITIZE)
   add_compile_options(-fsanitize=${CAIRN_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${CAIRN_SANITIZE})
+  # The name that GCC gives this; clang 14 has only __has_feature.
+  if(CAIRN_SANITIZE MATCHES address AND CMAKE_CXX_COMPILER_ID STREQUAL Clang)
+    add_compile_definitions(__SANITIZE_ADDRESS__=1)
+  endif()
 endif()
+# The fuzzers of tests/fuzz as programs of their own; they need clang. Elsewhere their corpora are replayed by a test.
+option(CAIRN_FUZZ "Build libFuzzer programs" OFF)
 
 find_program(CCACHE ccache)
 if(CCACHE)
@@ -20,10 +26,14 @@ if(CCACHE)
 endif()
 option(CAIRN_PCH "Precompile the standard library's headers" ON)
 
-# Our own code: warnings are errors. Generated code is not ours.
+# Our own code: warnings are errors. Generated code is not ours. Clang, which builds the fuzzers, is not asked twice.
 add_library(cairn_options INTERFACE)
-target_compile_options(cairn_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
-                       -Werror -fpch-preprocess)
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+  target_compile_options(cairn_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
+                         -Woverloaded-virtual -Werror -fpch-preprocess)
+else()
+  target_compile_options(cairn_options INTERFACE -w)
+endif()
 target_include_directories(cairn_options INTERFACE ${CMAKE_SOURCE_DIR})
 
 # cairn_library(NAME SOURCES ... LINK ...): a static library of our own code.
