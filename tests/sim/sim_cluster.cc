@@ -67,6 +67,27 @@ void SimCluster::power_cut_everything() {
   for (const auto& [name, machine] : machines_) power_cut(name);
 }
 
+std::string SimCluster::machine_here() const { return machine_of(scheduler_.name_of(scheduler_.current_process())); }
+
+void SimCluster::die_here(Death death) {
+  const SimProcess here = scheduler_.current_process();
+  const std::string own = machine_here();
+  if (death != Death::killed) {
+    network_.set_power(own, false);
+    for (const auto& [name, process] : processes_) {
+      if (machine_of(name) == own && process.id != here) kill(name);
+    }
+    machine_named(own).disk->crash();
+  }
+  if (death == Death::everything) {
+    for (const auto& [name, machine] : machines_) {
+      if (name != own) power_cut(name);
+    }
+  }
+  scheduler_.kill(here);
+  std::abort();  // not reached: the fiber is dead
+}
+
 bool SimCluster::running(const std::string& name) const {
   const auto process = processes_.find(name);
   return process != processes_.end() && process->second.started && scheduler_.alive(process->second.id);

@@ -47,6 +47,11 @@ class SimCluster {
   // one of its processes is started.
   void power_cut(const std::string& machine);
   void power_cut_everything();
+  // For a fiber of a machine: kills its own process, or cuts the power of its machine, or of all; here and now, so
+  // nothing of it runs again.
+  enum class Death : uint8_t { killed, power_cut, everything };
+  [[noreturn]] void die_here(Death death);
+  std::string machine_here() const;  // of the running fiber; the test's is "test"
   bool running(const std::string& process) const;
 
   SimDisk& disk(const std::string& machine) { return *machine_named(machine).disk; }

@@ -44,7 +44,7 @@ SimDisk::~SimDisk() = default;
 Status SimDisk::delay(Duration longest) {
   if (current_scheduler != &scheduler_ || longest.count() <= 0) return {};
   const uint64_t boot = boots_;
-  scheduler_.sleep(Duration{static_cast<int64_t>(random_.below(static_cast<uint64_t>(longest.count())))});
+  scheduler_.sleep(Duration{static_cast<int64_t>(random_.below(static_cast<uint64_t>(longest.count()) * slowness_))});
   if (boot != boots_) return Error{Errc::io, "the power was cut"};
   return {};
 }
@@ -242,6 +242,21 @@ Status SimDisk::flip_bit(const std::string& given, uint64_t offset, uint32_t bit
   const bool durable = found->second->durable.flip_bit(offset, bit);
   if (!seen && !durable) return Error{Errc::not_found, "flip a bit of " + given + ": no data there"};
   return {};
+}
+
+Result<std::string> SimDisk::flip_some_bit(const std::string& path_part) {
+  constexpr int kTries = 64;  // a hole has no bits
+  std::vector<std::string> paths = files();
+  std::erase_if(paths, [&](const std::string& path) {
+    return path.find(path_part) == std::string::npos || names_.at(path)->seen.size() == 0;
+  });
+  for (int i = 0; i < kTries && !paths.empty(); ++i) {
+    const std::string& path = paths[random_.below(paths.size())];
+    const uint64_t offset = random_.below(names_.at(path)->seen.size());
+    const auto bit = static_cast<uint32_t>(random_.below(8));
+    if (flip_bit(path, offset, bit).ok()) return fmt::format("bit {} at {} of {}", bit, offset, path);
+  }
+  return Error{Errc::not_found, "no data in files with " + path_part};
 }
 
 std::vector<std::string> SimDisk::files() const {

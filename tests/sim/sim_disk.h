@@ -62,9 +62,13 @@ class SimDisk : public Disk {
   void crash();
   void add_fault(DiskFault fault) { faults_.push_back(std::move(fault)); }
   void clear_faults() { faults_.clear(); }
+  bool has_faults() const { return !faults_.empty(); }
   void set_capacity(uint64_t bytes) { options_.capacity_bytes = bytes; }
+  void set_slowness(uint32_t times) { slowness_ = times; }  // of every wait; 1: as made
   // Rot: in what is seen and in what is durable. not_found where there is no such file or only a hole.
   Status flip_bit(const std::string& path, uint64_t offset, uint32_t bit);
+  // One bit that the seed picks, in a file whose path contains path_part; says which. not_found: there is no such data.
+  Result<std::string> flip_some_bit(const std::string& path_part);
   uint64_t used_bytes() const { return used_pages_ * FileImage::kPageBytes; }
   std::vector<std::string> files() const;  // all paths, sorted
 
@@ -91,6 +95,7 @@ class SimDisk : public Disk {
   SimScheduler& scheduler_;
   Random random_;
   Options options_;
+  uint32_t slowness_ = 1;
   uint64_t boots_ = 0;       // crashes so far: handles of an earlier boot are dead
   uint64_t used_pages_ = 0;  // of what readers see
   uint64_t sequence_ = 0;    // of changes

@@ -55,6 +55,8 @@ class SimNetwork {
   // Without power a host neither answers nor refuses. Its processes must be dead.
   void set_power(const std::string& name, bool on);
   void set_break_one_in(uint64_t n) { options_.break_one_in = n; }
+  void set_longest_latency(Duration longest) { options_.longest_latency = longest; }
+  Duration longest_latency() const { return options_.longest_latency; }
   uint64_t bytes_sent() const { return bytes_sent_; }
 
  private:

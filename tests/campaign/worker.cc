@@ -1,17 +1,22 @@
-#include "tests/sim/worker.h"
+#include "tests/campaign/worker.h"
 
 #include <sys/stat.h>
 
 #include <algorithm>
 
 namespace cairn {
+namespace {
 
-FileModel::Bytes read_all(Story& story, Filesystem& files, InodeId inode) {
-  FileModel::Bytes all(story.must("stat", files.get_attributes(inode)).size);
+constexpr int kSyncAgain = 20;  // seconds
+
+}  // namespace
+
+Result<FileModel::Bytes> read_all(Story& story, Filesystem& files, InodeId inode) {
+  ASSIGN(const Attributes attributes, files.get_attributes(inode));
+  FileModel::Bytes all(attributes.size);
   for (size_t at = 0; at < all.size();) {
     const size_t wanted = std::min<size_t>(all.size() - at, 128u << 10);
-    const size_t count = story.must(fmt::format("read of inode {} at {}", raw(inode), at),
-                                    files.read(inode, at, std::span(all).subspan(at, wanted)));
+    ASSIGN(const size_t count, files.read(inode, at, std::span(all).subspan(at, wanted)));
     if (count == 0) story.wrong("inode {} ends at {}, before its size {}", raw(inode), at, all.size());
     at += count;
   }
@@ -21,17 +26,25 @@ FileModel::Bytes read_all(Story& story, Filesystem& files, InodeId inode) {
 Worker::Worker(CairnWorld& world, WorkloadState& state, Filesystem& files, uint32_t index, uint64_t seed)
     : world_(world), story_(world.story()), state_(state), files_(files), index_(index), random_(seed) {
   for (const auto& [name, file] : directory().names()) {
-    open_.push_back({name, file, story_.must("open " + name, files_.open(file->inode, false))});
+    open_.push_back({name, file, expect("open " + name, files_.open(file->inode, false))});
   }
 }
 
+void Worker::failed(const std::string& what, const Error& error) {
+  constexpr Errc kMayBe[] = {Errc::io,   Errc::timed_out, Errc::unavailable,
+                             Errc::busy, Errc::no_space,  Errc::no_session};
+  const std::string told = fmt::format("{}: {}: {}", what, name_of(error.code), error.what);
+  if (!world_.options().harsh || std::ranges::find(kMayBe, error.code) == std::end(kMayBe)) story_.wrong("{}", told);
+  throw CallFailed{told};
+}
+
 void Worker::end() {
-  for (Open& open : open_) story_.must("release " + label(open), files_.release(open.handle));
+  for (Open& open : open_) expect("release " + label(open), files_.release(open.handle));
   open_.clear();
 }
 
 std::string Worker::label(const Open& open) const {
-  return fmt::format("w{}/{} (inode {})", index_, open.name, raw(open.file->inode));
+  return fmt::format("{}/{} (inode {})", state_.directory(index_), open.name, raw(open.file->inode));
 }
 
 void Worker::step() {
@@ -117,8 +130,8 @@ void Worker::write(Open& open, uint64_t offset) {
   const FileModel::Bytes data = bytes(length());
   open.file->write(offset, data);
   doing("write " + label(open));
-  story_.must(fmt::format("write {} [{}, +{})", label(open), offset, data.size()),
-              files_.write(open.file->inode, offset, data));
+  expect(fmt::format("write {} [{}, +{})", label(open), offset, data.size()),
+         files_.write(open.file->inode, offset, data));
 }
 
 void Worker::append(Open& open) {
@@ -126,7 +139,7 @@ void Worker::append(Open& open) {
   const uint64_t end = open.file->content().size();
   open.file->write(end, data);
   doing("append " + label(open));
-  const uint64_t at = story_.must("append " + label(open), files_.append(open.file->inode, data));
+  const uint64_t at = expect("append " + label(open), files_.append(open.file->inode, data));
   if (at != end) story_.wrong("append {} went to {} and the size is {}", label(open), at, end);
 }
 
@@ -139,7 +152,7 @@ void Worker::truncate(Open& open) {
   open.file->truncate(*request.size);
   doing("truncate " + label(open));
   const Attributes after =
-      story_.must(fmt::format("truncate {} to {}", label(open), *request.size), files_.set_attributes(request));
+      expect(fmt::format("truncate {} to {}", label(open), *request.size), files_.set_attributes(request));
   if (after.size != *request.size) story_.wrong("truncate {} to {} gives {}", label(open), *request.size, after.size);
 }
 
@@ -148,7 +161,7 @@ void Worker::zero(Open& open) {
   const bool may_grow = random_.one_in(2);
   open.file->zero(offset, count, may_grow);
   doing("zero " + label(open));
-  story_.must("zero " + label(open), files_.zero_range(open.file->inode, offset, count, may_grow));
+  expect("zero " + label(open), files_.zero_range(open.file->inode, offset, count, may_grow));
 }
 
 void Worker::read(Open& open) {
@@ -156,8 +169,8 @@ void Worker::read(Open& open) {
   const uint64_t offset = random_.below(state_.options.file_bytes);
   FileModel::Bytes seen(length());
   doing("read " + label(open));
-  const size_t count = story_.must(fmt::format("read {} [{}, +{})", label(open), offset, seen.size()),
-                                   files_.read(open.file->inode, offset, seen));
+  const size_t count = expect(fmt::format("read {} [{}, +{})", label(open), offset, seen.size()),
+                              files_.read(open.file->inode, offset, seen));
   const uint64_t there = known.size() > offset ? std::min<uint64_t>(known.size() - offset, seen.size()) : 0;
   if (count != there)
     story_.wrong("read {} [{}, +{}) gives {} bytes of {}", label(open), offset, seen.size(), count, there);
@@ -169,7 +182,7 @@ void Worker::read(Open& open) {
 
 void Worker::check(Open& open) {
   doing("read all of " + label(open));
-  const FileModel::Bytes seen = read_all(story_, files_, open.file->inode);
+  const FileModel::Bytes seen = expect("read all of " + label(open), read_all(story_, files_, open.file->inode));
   const FileModel::Bytes& known = open.file->content();
   if (seen.size() != known.size()) story_.wrong("{} has {} bytes, not {}", label(open), seen.size(), known.size());
   const auto [a, b] = std::ranges::mismatch(seen, known);
@@ -179,7 +192,14 @@ void Worker::check(Open& open) {
 void Worker::sync(Open& open) {
   const uint64_t mark = open.file->mark();
   doing("fsync " + label(open));
-  story_.must("fsync " + label(open), files_.sync(open.file->inode));
+  Status synced = files_.sync(open.file->inode);
+  // What could not be stored is kept and stored later, unless somebody was told that there is no space for it.
+  for (int again = 0; again < kSyncAgain && world_.options().harsh && !synced.ok() && synced.code() == Errc::io;
+       ++again) {
+    world_.sleep(1s);
+    synced = files_.sync(open.file->inode);
+  }
+  expect("fsync " + label(open), synced);
   open.file->acknowledge(mark);
   ++state_.syncs;
 }
@@ -195,7 +215,7 @@ void Worker::sync_all() {
       marks.emplace_back(file, own ? file->mark() : file->mark() - std::min<uint64_t>(file->mark(), 1));
     }
   }
-  story_.must("sync_all", files_.sync_all());
+  expect("sync_all", files_.sync_all());
   for (const auto& [file, mark] : marks) file->acknowledge(mark);
   ++state_.syncs;
 }
@@ -203,7 +223,7 @@ void Worker::sync_all() {
 void Worker::change_names(const std::string& what, Names after, const std::function<Status()>& call) {
   doing(what);
   directory().begin(std::move(after));
-  story_.must(what, call());
+  expect(what, call());
   directory().done();
 }
 
@@ -239,7 +259,7 @@ void Worker::rename() {
   Names after = names;
   after[new_name] = from->second;
   after.erase(old_name);
-  change_names(fmt::format("rename w{}/{} to {}", index_, old_name, new_name), std::move(after), [&] {
+  change_names(fmt::format("rename {}/{} to {}", state_.directory(index_), old_name, new_name), std::move(after), [&] {
     return files_.rename({directory().inode, old_name, directory().inode, new_name, 0});
   });
 }
@@ -250,7 +270,7 @@ void Worker::unlink() {
   const std::string name = std::next(names.begin(), static_cast<std::ptrdiff_t>(random_.below(names.size())))->first;
   Names after = names;
   after.erase(name);
-  change_names(fmt::format("unlink w{}/{}", index_, name), std::move(after),
+  change_names(fmt::format("unlink {}/{}", state_.directory(index_), name), std::move(after),
                [&] { return files_.unlink(directory().inode, name); });
 }
 
@@ -258,7 +278,7 @@ void Worker::release_unnamed() {
   for (auto open = open_.begin(); open != open_.end(); ++open) {
     if (std::ranges::any_of(directory().names(), [&](const auto& named) { return named.second == open->file; }))
       continue;
-    story_.must("release " + label(*open), files_.release(open->handle));
+    expect("release " + label(*open), files_.release(open->handle));
     open_.erase(open);
     return;
   }

@@ -1,51 +1,62 @@
 // All of CairnFS as simulated machines: the metaserver, its chunkservers, and machines of clients.
 //
 //   meta    log on its disk, a MemoryStore beside it        c0 .. c5   a data directory each, labelled host h0 .. h5
-//   client  whatever program the test starts on it
+//   client, client1 ..  whatever program the test starts on them
 //
 // Lives outside of the machines and outlives them. Calls come from the test's own fibers unless they say otherwise.
 #pragma once
 
+#include <set>
 #include <string>
 
 #include "client/filesystem.h"
 #include "common/meta/admin.h"
 #include "metaserver/memory_store.h"
+#include "tests/campaign/story.h"
 #include "tests/sim/sim_cluster.h"
-#include "tests/sim/story.h"
 
 namespace cairn {
 
 struct WorldOptions {
   uint64_t seed = 1;
-  int story = 2;  // file descriptor
   uint32_t chunkservers = 6;
   Code policy{4, 2};
   uint32_t cell_bytes = 64u << 10;
   Duration session_ttl = 20s;
   Duration quarantine = 15s;  // longer than any cut of the network: an append under way must not outlive its chunk
+  uint32_t clients = 1;
+  bool harsh = false;  // more may fail than is promised to be survived: calls may fail, and nothing more
 };
 
 class CairnWorld {
  public:
   static constexpr const char* kMeta = "meta";
-  static constexpr const char* kClient = "client";
   static constexpr uint16_t kMetaPort = 4000;
   static constexpr uint16_t kChunkPort = 5000;
 
-  explicit CairnWorld(const WorldOptions& options);
+  CairnWorld(const WorldOptions& options, int story_to);  // a file descriptor
 
   SimCluster& cluster() { return cluster_; }
   Story& story() { return story_; }
   const WorldOptions& options() const { return options_; }
   static std::string chunkserver(uint32_t index) { return fmt::format("c{}", index); }
+  static std::string client(uint32_t index) { return index == 0 ? "client" : fmt::format("client{}", index); }
 
   void start_servers();  // all, for the first time
   void kill_metaserver();
   void cut_metaserver();  // its power
   void restart_metaserver();
   void cut_everything();      // the clients too
-  void restart_everything();  // servers and the client
+  void restart_everything();  // servers and clients
+  // For a fiber of a machine: its death, here and now (sim_cluster.h).
+  [[noreturn]] void die_here(SimCluster::Death death);
+
+  // While it is not calm, more is broken than is promised to be survived; a judge waits, and holds off what is next.
+  bool calm() const { return calm_; }
+  void set_calm(bool calm) { calm_ = calm; }
+  void begin_judging(const std::string& client);
+  void end_judging(const std::string& client) { judges_.erase(client); }
+  bool judged_now() const { return !judges_.empty(); }
   void sleep(Duration time) { cluster_.scheduler().sleep(time); }
 
   // From any fiber. Waits in virtual time; if it takes longer the run is wrong.
@@ -69,6 +80,8 @@ class CairnWorld {
   SimCluster cluster_;
   Story story_;
   std::function<void()> tell_more_;
+  bool calm_ = true;
+  std::set<std::string> judges_;
 };
 
 }  // namespace cairn

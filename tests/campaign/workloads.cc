@@ -1,11 +1,11 @@
-#include "tests/sim/workloads.h"
+#include "tests/campaign/workloads.h"
 
 #include <sys/stat.h>
 
 #include <algorithm>
 
 #include "common/base/random.h"
-#include "tests/sim/worker.h"
+#include "tests/campaign/worker.h"
 
 namespace cairn {
 namespace {
@@ -47,32 +47,33 @@ std::string joined(const std::map<std::string, InodeId>& names) {
 }
 
 // Every name and byte; what was found is what every later crash must leave.
-void judge(Story& story, Filesystem& files, Oracle& oracle) {
+void judge(Story& story, Filesystem& files, WorkloadState& state) {
   uint64_t count = 0, bytes = 0;
-  for (size_t i = 0; i < oracle.directories.size(); ++i) {
-    DirectoryModel& directory = oracle.directories[i];
+  for (size_t i = 0; i < state.oracle.directories.size(); ++i) {
+    DirectoryModel& directory = state.oracle.directories[i];
+    const std::string path = state.directory(i);
     const auto seen = list(story, files, directory.inode);
     if (!directory.settle(seen)) {
       std::string known;
       for (const auto& [name, file] : directory.names()) known += fmt::format(" {}={}", name, raw(file->inode));
-      story.wrong("directory w{} has{}, and should have{}", i, joined(seen), known);
+      story.wrong("directory {} has{}, and should have{}", path, joined(seen), known);
     }
     for (const auto& [name, file] : directory.names()) {
-      FileModel::Bytes content = read_all(story, files, file->inode);
-      if (const auto objection = file->objection(content))
-        story.wrong("w{}/{} (inode {}): {}", i, name, raw(file->inode), *objection);
+      const std::string what = fmt::format("{}/{} (inode {})", path, name, raw(file->inode));
+      FileModel::Bytes content = story.must("read " + what, read_all(story, files, file->inode));
+      if (const auto objection = file->objection(content)) story.wrong("{}: {}", what, *objection);
       ++count;
       bytes += content.size();
       file->adopt(std::move(content));
     }
   }
-  story.tell("client: {} files with {} bytes are as they may be", count, bytes);
+  story.tell("{}: {} files with {} bytes are as they may be", state.client, count, bytes);
 }
 
 void format(Story& story, Filesystem& files, WorkloadState& state) {
   state.oracle.directories.resize(state.options.workers);
   for (uint32_t i = 0; i < state.options.workers; ++i) {
-    const std::string name = fmt::format("w{}", i);
+    const std::string name = state.directory(i);
     auto made = files.make_node({kRootInode, name, S_IFDIR | 0755, 0, 0, 0, {}});
     if (!made.ok() && made.code() == Errc::exists) made = files.lookup(kRootInode, name);  // a crash came in between
     state.oracle.directories[i].inode = story.must("mkdir " + name, std::move(made)).attributes.inode;
@@ -80,43 +81,64 @@ void format(Story& story, Filesystem& files, WorkloadState& state) {
   state.formatted = true;
 }
 
+// Until the driver says so, or a call fails that may.
+void work(CairnWorld& world, WorkloadState& state, Filesystem& files, uint64_t seed) {
+  std::vector<Thread> threads;
+  Random random(seed);
+  for (uint32_t i = 0; i < state.options.workers; ++i) {
+    threads.emplace_back(fmt::format("worker{}", i), [&world, &state, &files, i, own_seed = random()] {
+      try {
+        Worker worker(world, state, files, i, own_seed);
+        while (!state.finish && !state.broken) worker.step();
+        if (!state.broken) worker.end();
+      } catch (const CallFailed& failure) {
+        ++state.failures;
+        if (!state.broken) world.story().tell("{}: this mount ends: {}", state.client, failure.what);
+        state.broken = true;
+      }
+    });
+  }
+}  // joins them
+
+// One mount: judges what is there, works, closes. Everything is acknowledged if all went well.
+void run_mount(CairnWorld& world, WorkloadState& state, SimMachine& machine) {
+  Story& story = world.story();
+  world.begin_judging(machine.name);
+  const auto files = mount(world, state, machine);
+  story.tell("{}: mounted", state.client);
+  state.mounted = files.get();
+  state.broken = false;
+  state.doing.assign(state.options.workers, "");
+  if (!state.formatted) format(story, *files, state);
+  judge(story, *files, state);
+  world.end_judging(machine.name);
+  work(world, state, *files, machine.seed + state.mounts);
+  state.mounted = nullptr;
+  const Status closed = files->close();
+  if (!world.options().harsh) story.must("close", closed);
+  if (state.broken || !closed.ok()) return story.tell("{}: closed with errors", state.client);
+  for (DirectoryModel& directory : state.oracle.directories) {
+    for (const auto& [name, file] : directory.names()) file->acknowledge(file->mark());
+  }
+  story.tell("{}: closed after {} calls", state.client, state.calls);
+}
+
 }  // namespace
 
 void WorkloadState::tell(Story& story) const {
-  for (size_t i = 0; i < doing.size(); ++i) story.tell("worker {}: {}", i, doing[i]);
+  for (size_t i = 0; i < doing.size(); ++i) story.tell("{}, worker {}: {}", client, i, doing[i]);
   if (mounted != nullptr) story.tell("{}", mounted->statistics_json());
 }
 
 void run_workload(CairnWorld& world, WorkloadState& state, SimMachine& machine) {
-  Story& story = world.story();
-  const auto files = mount(world, state, machine);
-  story.tell("client: mounted");
-  state.mounted = files.get();
-  state.doing.assign(state.options.workers, "");
-  if (!state.formatted) format(story, *files, state);
-  judge(story, *files, state.oracle);
-  {
-    std::vector<Thread> threads;
-    Random random(machine.seed);
-    for (uint32_t i = 0; i < state.options.workers; ++i) {
-      threads.emplace_back(fmt::format("worker{}", i), [&world, &state, &files, i, seed = random()] {
-        Worker worker(world, state, *files, i, seed);
-        while (!state.finish) worker.step();
-        worker.end();
-      });
-    }
-  }
-  state.mounted = nullptr;
-  story.must("close", files->close());
-  for (DirectoryModel& directory : state.oracle.directories) {
-    for (const auto& [name, file] : directory.names()) file->acknowledge(file->mark());
-  }
-  story.tell("client: closed after {} calls", state.calls);
+  do {
+    run_mount(world, state, machine);
+  } while (!state.finish);
 }
 
 void run_verification(CairnWorld& world, WorkloadState& state, SimMachine& machine) {
   const auto files = mount(world, state, machine);
-  judge(world.story(), *files, state.oracle);
+  judge(world.story(), *files, state);
   world.story().must("close", files->close());
 }
 
@@ -127,7 +149,7 @@ void run_deletion(CairnWorld& world, WorkloadState& state, SimMachine& machine) 
     DirectoryModel& directory = state.oracle.directories[i];
     for (const auto& [name, file] : directory.names())
       story.must("unlink " + name, files->unlink(directory.inode, name));
-    story.must("rmdir", files->rmdir(kRootInode, fmt::format("w{}", i)));
+    story.must("rmdir", files->rmdir(kRootInode, state.directory(i)));
   }
   story.must("close", files->close());
 }

@@ -1,12 +1,13 @@
-// What the programs on the simulated client machine do: change files, and hold every answer against the oracle.
+// What the programs on the simulated client machines do: change files, and hold every answer against the oracle.
 //
 // Each runs within a process of the simulation, which may be killed at any moment; the oracle lives outside and is told
-// of each change before it is asked for. What is wrong ends the run through the story.
+// of each change before it is asked for. What is wrong ends the run through the story. In a harsh run a call may fail:
+// then that mount ends, and the next one judges what it left, as after a crash.
 #pragma once
 
 #include "client/filesystem.h"
-#include "tests/sim/cairn_world.h"
-#include "tests/sim/oracle.h"
+#include "tests/campaign/cairn_world.h"
+#include "tests/campaign/oracle.h"
 
 namespace cairn {
 
@@ -18,18 +19,27 @@ struct WorkloadOptions {
   FilesystemOptions mount;         // seed and address are set at each start
 };
 
-// What the client's program and the test's driver tell each other; outside of the machines.
+// A call failed that may fail in a harsh run; ends the work in this mount.
+struct CallFailed {
+  std::string what;
+};
+
+// What a client's program and the test's driver tell each other; outside of the machines.
 struct WorkloadState {
-  Oracle oracle;
+  std::string client;  // its machine; also the prefix of its directories
   WorkloadOptions options;
+  Oracle oracle{};
   bool finish = false;     // set by the driver: sync, close, and end
+  bool broken = false;     // a call failed: this mount ends
   bool formatted = false;  // the workers' directories exist
   uint64_t calls = 0;      // of workers, that were answered
   uint64_t syncs = 0;
   uint64_t mounts = 0;
+  uint64_t failures = 0;           // calls that were allowed to fail, and did
   Filesystem* mounted = nullptr;   // by the program that runs, for a story of how it hangs
-  std::vector<std::string> doing;  // by each worker
+  std::vector<std::string> doing{};  // by each worker
 
+  std::string directory(size_t worker) const { return fmt::format("{}-w{}", client, worker); }
   void tell(Story& story) const;
 };
 

@@ -1,4 +1,4 @@
-#include "tests/sim/oracle.h"
+#include "tests/campaign/oracle.h"
 
 #include <fmt/format.h>
 

@@ -7,12 +7,12 @@
 
 #include "client/filesystem.h"
 #include "common/base/random.h"
-#include "tests/sim/workloads.h"
+#include "tests/campaign/workloads.h"
 
 namespace cairn {
 
 // The whole content by its size as stat says it.
-FileModel::Bytes read_all(Story& story, Filesystem& files, InodeId inode);
+Result<FileModel::Bytes> read_all(Story& story, Filesystem& files, InodeId inode);
 
 class Worker {
  public:
@@ -42,6 +42,16 @@ class Worker {
   void rename();
   void unlink();
   void release_unnamed();
+  // The value; a failure ends the run, or in a harsh one the work in this mount.
+  template <typename T>
+  T expect(const std::string& what, Result<T> result) {
+    if (!result.ok()) failed(what, result.error());
+    return std::move(result).value();
+  }
+  void expect(const std::string& what, const Status& status) {
+    if (!status.ok()) failed(what, status.error());
+  }
+  [[noreturn]] void failed(const std::string& what, const Error& error);
   void change_names(const std::string& what, Names after, const std::function<Status()>& call);
   std::string label(const Open& open) const;
   void doing(std::string what) { state_.doing[index_] = std::move(what); }

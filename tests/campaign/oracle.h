@@ -94,7 +94,7 @@ class DirectoryModel {
 
 // Everything that the filesystem should hold.
 struct Oracle {
-  std::vector<DirectoryModel> directories;  // one for each worker; its name is "w" and its index
+  std::vector<DirectoryModel> directories;  // one for each worker (WorkloadState::directory)
 };
 
 }  // namespace cairn

@@ -1,4 +1,4 @@
-#include "tests/sim/cairn_world.h"
+#include "tests/campaign/cairn_world.h"
 
 #include <algorithm>
 
@@ -8,8 +8,8 @@
 
 namespace cairn {
 
-CairnWorld::CairnWorld(const WorldOptions& options)
-    : options_(options), cluster_(options.seed), story_(cluster_.scheduler(), options.story) {}
+CairnWorld::CairnWorld(const WorldOptions& options, int story_to)
+    : options_(options), cluster_(options.seed), story_(cluster_.scheduler(), story_to) {}
 
 void CairnWorld::serve_for_ever() {
   Mutex mutex;
@@ -30,9 +30,18 @@ void CairnWorld::serve_metadata(SimMachine& machine) {
   options.log_segment_bytes = 64u << 10;  // small, so that trimming and replay happen
   options.flush_log_bytes = 128u << 10;
   options.flush_interval = 5s;
-  options.on_failure = [this](const Error& error) { story_.wrong("the metaserver failed: {}", error.what); };
+  options.on_failure = [this](const Error& error) {  // as main.cc: the process ends
+    if (!cluster_.disk(kMeta).has_faults()) story_.wrong("the metaserver failed: {}", error.what);
+    story_.tell("the metaserver ends itself: {}", error.what);
+    die_here(SimCluster::Death::killed);
+  };
   Metaserver server(machine.network, machine.clock, machine.disk, store_, options);
-  story_.must("the metaserver's start", server.start());
+  if (const Status started = server.start(); !started.ok() && cluster_.disk(kMeta).has_faults()) {
+    story_.tell("the metaserver does not start: {}", started.error().what);
+    die_here(SimCluster::Death::killed);
+  } else {
+    story_.must("the metaserver's start", started);
+  }
   serve_for_ever();
 }
 
@@ -78,7 +87,18 @@ void CairnWorld::cut_everything() {
 void CairnWorld::restart_everything() {
   restart_metaserver();
   for (uint32_t i = 0; i < options_.chunkservers; ++i) cluster_.restart(chunkserver(i));
-  cluster_.restart(kClient);
+  for (uint32_t i = 0; i < options_.clients; ++i) cluster_.restart(client(i));
+}
+
+void CairnWorld::die_here(SimCluster::Death death) {
+  if (death == SimCluster::Death::everything || cluster_.machine_here() == kMeta) lose_unflushed_metadata();
+  cluster_.die_here(death);
+}
+
+void CairnWorld::begin_judging(const std::string& client) {
+  judges_.erase(client);  // of an earlier process, which died over it
+  wait_until("it is calm", 600s, [this] { return calm_; });
+  judges_.insert(client);
 }
 
 void CairnWorld::wait_until(const std::string& what, Duration longest, const std::function<bool()>& done) {

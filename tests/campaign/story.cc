@@ -1,4 +1,4 @@
-#include "tests/sim/story.h"
+#include "tests/campaign/story.h"
 
 #include <unistd.h>
 

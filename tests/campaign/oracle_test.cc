@@ -1,5 +1,5 @@
 // The judge itself: a judge that accepts everything would find nothing.
-#include "tests/sim/oracle.h"
+#include "tests/campaign/oracle.h"
 
 #include <gtest/gtest.h>
 

@@ -1,0 +1,18 @@
+// Seeds that once found something, with what it was. They are run for ever; that a change of the workload makes another
+// run of a seed is why each of these bugs also has a test of its own where one could be written.
+#pragma once
+
+#include <cstdint>
+
+namespace cairn {
+
+struct PastSeed {
+  uint64_t seed;
+  const char* found;
+};
+
+inline constexpr PastSeed kPastSeeds[] = {
+    {1238, "an append held back by a cut network came after its chunk was removed, and left a shard for ever"},
+};
+
+}  // namespace cairn

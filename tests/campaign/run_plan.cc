@@ -1,0 +1,42 @@
+#include "tests/campaign/run_plan.h"
+
+#include "common/base/random.h"
+
+namespace cairn {
+namespace {
+
+template <typename T, size_t N>
+T one_of(Random& random, const T (&choices)[N]) {
+  return choices[random.below(N)];
+}
+
+}  // namespace
+
+RunPlan plan_of_seed(uint64_t seed) {
+  constexpr Code kPolicies[] = {{4, 2}, {4, 2}, {2, 1}, {3, 2}, {1, 2}};
+  constexpr uint32_t kCells[] = {4u << 10, 16u << 10, 64u << 10, 256u << 10};
+  constexpr Duration kFlushes[] = {5ms, 200ms, 1s, 5s};
+  constexpr Duration kTimeouts[] = {2s, 5s, 30s};
+  Random random(mix64(seed));
+  RunPlan plan;
+  plan.world.seed = seed;
+  plan.world.policy = one_of(random, kPolicies);
+  plan.world.cell_bytes = one_of(random, kCells);
+  plan.world.clients = random.one_in(4) ? 2 : 1;
+  plan.world.harsh = random.one_in(3);
+  plan.work.workers = static_cast<uint32_t>(random.between(1, 3));
+  plan.work.files = static_cast<uint32_t>(random.between(1, 5));
+  plan.work.file_bytes = random.one_in(3) ? 20'000 : 200'000;
+  plan.work.longest_pause = random.one_in(3) ? 5ms : 80ms;
+  plan.work.mount.flush_after = one_of(random, kFlushes);
+  plan.work.mount.dirty_bytes = random.one_in(2) ? 1u << 20 : 16u << 20;
+  plan.work.mount.cache_bytes = random.one_in(2) ? 256u << 10 : 8u << 20;
+  if (plan.world.harsh) {
+    plan.work.mount.io_timeout = one_of(random, kTimeouts);
+    plan.world.session_ttl = random.one_in(2) ? 6s : 20s;
+  }
+  plan.trouble = std::chrono::seconds(random.between(5, 90));
+  return plan;
+}
+
+}  // namespace cairn

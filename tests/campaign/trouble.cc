@@ -1,0 +1,232 @@
+#include "tests/campaign/trouble.h"
+
+#include <algorithm>
+
+namespace cairn {
+
+Trouble::Trouble(CairnWorld& world, uint64_t seed)
+    : world_(world), cluster_(world.cluster()), story_(world.story()), random_(seed) {
+  set_kill_point_handler([this](KillPoint point) { passed(point); });
+}
+
+Trouble::~Trouble() { set_kill_point_handler(nullptr); }
+
+Duration Trouble::between(Duration low, Duration high) {
+  return Duration(
+      static_cast<int64_t>(random_.between(static_cast<uint64_t>(low.count()), static_cast<uint64_t>(high.count()))));
+}
+
+void Trouble::run(Duration time) {
+  const Instant end = cluster_.scheduler().now() + time;
+  while (cluster_.scheduler().now() < end) {
+    world_.sleep(between(10ms, 2s));
+    mend_those_due();
+    begin_something();
+  }
+  heal();
+}
+
+void Trouble::heal() {
+  armed_.reset();
+  if (everything_died_) start_everything();
+  for (auto& [index, impaired] : impaired_) {
+    if (impaired.mend) impaired.mend();
+  }
+  impaired_.clear();
+  cluster_.network().heal_all();
+  cluster_.network().set_break_one_in(0);
+  cluster_.disk(CairnWorld::kMeta).clear_faults();
+  cluster_.disk(CairnWorld::kMeta).set_slowness(1);
+  for (const auto& [process, due] : revivals_) cluster_.restart(process);
+  revivals_.clear();
+  if (!cluster_.running(CairnWorld::kMeta)) world_.restart_metaserver();
+  story_.tell("all is healed");
+}
+
+void Trouble::mend_those_due() {
+  const Instant now = cluster_.scheduler().now();
+  if (everything_died_) start_everything();
+  std::erase_if(impaired_, [&](auto& each) {
+    if (each.second.until > now) return false;
+    each.second.mend();
+    return true;
+  });
+  std::erase_if(revivals_, [&](const auto& each) {
+    if (each.second > now) return false;
+    story_.tell("{} starts again", each.first);
+    cluster_.restart(each.first);
+    return true;
+  });
+  // It may have ended itself, over its disk.
+  if (!cluster_.running(CairnWorld::kMeta) && !revivals_.contains(CairnWorld::kMeta)) {
+    cluster_.disk(CairnWorld::kMeta).clear_faults();
+    revive(CairnWorld::kMeta, between(1ms, 2s));
+  }
+  if (armed_ && armed_->until <= now) armed_.reset();
+}
+
+void Trouble::begin_something() {
+  if (world_.options().harsh && random_.one_in(8)) return outage();
+  switch (random_.below(16)) {
+    case 0:
+    case 1:
+    case 2:
+    case 3:
+    case 4:
+      return impair_chunkserver();
+    case 5:
+    case 6:
+      return trouble_metaserver();
+    case 7:
+    case 8:
+    case 9:
+      return trouble_network();
+    case 10:
+      return random_.one_in(2) ? crash_client() : impair_chunkserver();
+    case 11:
+      return random_.one_in(2) ? cut_everything() : impair_chunkserver();
+    case 12:
+      return random_.one_in(3) ? let_rot() : trouble_clock();
+    case 13:
+      return trouble_its_disk();
+    default:
+      return arm_kill_point();
+  }
+}
+
+void Trouble::trouble_metaserver() {
+  if (!cluster_.running(CairnWorld::kMeta)) return;
+  if (random_.one_in(2)) {
+    story_.tell("the metaserver loses power");
+    world_.cut_metaserver();
+  } else {
+    story_.tell("the metaserver is killed");
+    world_.kill_metaserver();
+  }
+  world_.sleep(between(1ms, 4s));
+  story_.tell("the metaserver starts");
+  world_.restart_metaserver();
+}
+
+void Trouble::trouble_its_disk() {
+  SimDisk& disk = cluster_.disk(CairnWorld::kMeta);
+  if (random_.one_in(2)) {
+    const auto times = static_cast<uint32_t>(random_.between(5, 100));
+    story_.tell("the metaserver's disk is {} times slower", times);
+    disk.set_slowness(times);
+    world_.sleep(between(10ms, 3s));
+    story_.tell("the metaserver's disk is as fast as before");
+    return disk.set_slowness(1);
+  }
+  const DiskOperation operation = random_.one_in(2) ? DiskOperation::sync : DiskOperation::write;
+  story_.tell("the metaserver's disk fails at one {}", operation == DiskOperation::sync ? "sync" : "write");
+  disk.add_fault({.operation = operation, .path_part = "/log", .times = 1});
+}
+
+void Trouble::trouble_network() {
+  const std::string client = some_client();
+  const std::string server =
+      random_.one_in(2) ? CairnWorld::kMeta
+                        : CairnWorld::chunkserver(static_cast<uint32_t>(random_.below(world_.options().chunkservers)));
+  switch (random_.below(4)) {
+    case 0:
+      story_.tell("streams between {} and {} break", client, server);
+      return cluster_.network().break_streams(client, server);
+    case 1:
+      story_.tell("{} and the metaserver are cut apart", client);
+      random_.one_in(2) ? cluster_.network().partition(client, CairnWorld::kMeta)
+                        : cluster_.network().cut_one_way(CairnWorld::kMeta, client);
+      world_.sleep(between(1ms, 4s));
+      story_.tell("{} and the metaserver see each other", client);
+      return cluster_.network().heal(client, CairnWorld::kMeta);
+    case 2: {
+      const Duration usual = cluster_.network().longest_latency();
+      story_.tell("the network is slow");
+      cluster_.network().set_longest_latency(between(usual, 200ms));
+      world_.sleep(between(1ms, 3s));
+      return cluster_.network().set_longest_latency(usual);
+    }
+    default:
+      story_.tell("some streams break");
+      cluster_.network().set_break_one_in(random_.between(100, 2000));
+      world_.sleep(between(1ms, 2s));
+      cluster_.network().set_break_one_in(0);
+  }
+}
+
+void Trouble::trouble_clock() {
+  const std::string machine =
+      random_.one_in(2) ? CairnWorld::kMeta
+                        : CairnWorld::chunkserver(static_cast<uint32_t>(random_.below(world_.options().chunkservers)));
+  const Duration by = random_.one_in(2) ? between(1s, 100h) : -between(1s, 100h);
+  story_.tell("the wall clock of {} jumps by {} s", machine, by / 1s);
+  cluster_.clock(machine).jump_wall(by);
+}
+
+void Trouble::crash_client() {
+  const std::string client = some_client();
+  const bool power = random_.one_in(2);
+  story_.tell("{} {}", client, power ? "loses power" : "is killed");
+  power ? cluster_.power_cut(client) : cluster_.kill(client);
+  revive(client, between(1ms, 2s));
+}
+
+void Trouble::cut_everything() {
+  story_.tell("all power is cut");
+  world_.cut_everything();
+  start_everything();
+}
+
+// After a time without power; whatever else was wrong, a start ends it.
+void Trouble::start_everything() {
+  everything_died_ = false;
+  for (auto& [index, impaired] : impaired_) {
+    if (impaired.mend) impaired.mend();
+  }
+  impaired_.clear();
+  revivals_.clear();
+  armed_.reset();
+  world_.sleep(between(1ms, 2s));
+  story_.tell("the power is back");
+  world_.restart_everything();
+  for (uint32_t i = 0; i < world_.options().chunkservers; ++i) restart_chunkserver(CairnWorld::chunkserver(i));
+}
+
+void Trouble::arm_kill_point() {
+  if (armed_) return;
+  const auto points = all_kill_points();
+  const KillPointInfo& info = points[random_.below(points.size())];
+  const std::string program = info.program;
+  Armed armed{info.point, random_.between(1, 4), CairnWorld::kMeta, SimCluster::Death::killed,
+              cluster_.scheduler().now() + between(1s, 10s)};
+  if (program == "cairn-mount") armed.machine = some_client();
+  if (program == "cairn-chunkserver") {
+    const auto index = static_cast<uint32_t>(random_.below(world_.options().chunkservers));
+    if (!may_impair(index)) return;
+    armed.machine = CairnWorld::chunkserver(index);
+    impaired_[index] = {armed.until + 1ms, [this, name = armed.machine] {
+                          if (!cluster_.running(name)) restart_chunkserver(name);
+                        }};
+  }
+  const uint64_t how = random_.below(5);
+  if (how >= 2) armed.death = SimCluster::Death::power_cut;
+  if (how == 4) armed.death = SimCluster::Death::everything;
+  armed_ = armed;
+}
+
+// In the fiber that passes; may not return.
+void Trouble::passed(KillPoint point) {
+  if (!armed_ || armed_->point != point || armed_->machine != cluster_.machine_here() || --armed_->passes > 0) return;
+  const Armed armed = *armed_;
+  armed_.reset();
+  constexpr const char* kDeaths[] = {"is killed", "loses power", "and all others lose power"};
+  story_.tell("{} {} at {}", armed.machine, kDeaths[static_cast<size_t>(armed.death)], info_of(point).name);
+  if (armed.death == SimCluster::Death::everything) {
+    everything_died_ = true;
+  } else if (std::string_view(info_of(point).program) != "cairn-chunkserver") {  // those are impaired, and mended
+    revive(armed.machine, between(1ms, 2s));
+  }
+  world_.die_here(armed.death);
+}
+
+}  // namespace cairn

@@ -1,0 +1,89 @@
+// What goes wrong in a run, and when it ends again.
+//
+// Chunkservers: at most m are impaired at a time, each by one thing; one whose disk rots is impaired for good. The
+// metaserver, the clients and the power have one trouble at a time. Each of these is short against the session's TTL
+// and the mounts' patience, so no call may fail because of it. A harsh run has outages between them (outage.h).
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "common/base/random.h"
+#include "common/probes/kill_point.h"
+#include "tests/campaign/cairn_world.h"
+
+namespace cairn {
+
+class Trouble {
+ public:
+  Trouble(CairnWorld& world, uint64_t seed);
+  ~Trouble();
+  void run(Duration time);  // returns when all troubles have ended, but for rot
+  // Chunkservers with rotten records: they count among the m that may be lost.
+  const std::vector<uint32_t>& rotten() const { return rotten_; }
+
+ private:
+  struct Impaired {
+    Instant until;
+    std::function<void()> mend;
+  };
+  struct Armed {
+    KillPoint point;
+    uint64_t passes;
+    std::string machine;
+    SimCluster::Death death;
+    Instant until;
+  };
+  void begin_something();
+  void mend_those_due();
+  void heal();
+
+  // Of chunkservers (trouble_servers.cc).
+  void impair_chunkserver();
+  bool may_impair(uint32_t index) const;
+  void impair_disk(uint32_t index, const std::string& name, Instant until);
+  void impair_network(uint32_t index, const std::string& name, Instant until);
+  void restart_chunkserver(const std::string& name);
+  void let_rot();
+
+  // Of the rest.
+  void trouble_metaserver();
+  void trouble_its_disk();
+  void trouble_network();
+  void trouble_clock();
+  void crash_client();
+  void cut_everything();
+  void start_everything();
+  void revive(const std::string& process, Duration in) { revivals_[process] = cluster_.scheduler().now() + in; }
+
+  // Kill points.
+  void arm_kill_point();
+  void passed(KillPoint point);
+
+  // More than may be survived (outage.cc).
+  void outage();
+  void lose_chunkservers();
+  void isolate_client();
+  void lose_metaserver();
+  void fill_disks();
+
+  Duration between(Duration low, Duration high);
+  std::string some_client() {
+    return CairnWorld::client(static_cast<uint32_t>(random_.below(world_.options().clients)));
+  }
+
+  CairnWorld& world_;
+  SimCluster& cluster_;
+  Story& story_;
+  Random random_;
+  std::map<uint32_t, Impaired> impaired_;    // chunkservers
+  std::vector<uint32_t> rotten_;             // among them, for good
+  std::map<std::string, Instant> settled_;   // when a chunkserver that was started serves for sure
+  std::map<std::string, Instant> revivals_;  // processes that are dead, and start again then
+  std::optional<Armed> armed_;
+  bool everything_died_ = false;  // by a kill point
+};
+
+}  // namespace cairn
