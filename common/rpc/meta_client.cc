@@ -18,7 +18,7 @@ namespace {
 constexpr Duration kFirstPause = 20ms;
 constexpr Duration kLongestPause = 1s;
 
-bool may_be_repeated(Errc code) { return code == Errc::unavailable || code == Errc::timed_out; }
+bool may_be_repeated(Errc code) { return code == Errc::unavailable || code == Errc::timed_out || code == Errc::busy; }
 
 // One kind of call: its name, and the two halves of Thrift's generated client.
 template <typename Request, typename Reply>
@@ -87,6 +87,7 @@ struct MetaClient::State {
   auto call(const Method<Request, Reply>& method, const Request& request, Duration attempt_timeout)
       -> decltype(from_wire(std::declval<const Reply&>())) {
     const Instant deadline = clock.now() + options.call_timeout;
+    bool refused_each_time = true;
     for (Duration duration = kFirstPause;; duration = std::min(2 * duration, kLongestPause)) {
       const auto reply = attempt(method, request, std::min(deadline, clock.now() + attempt_timeout));
       Error last{Errc::io, {}};
@@ -98,6 +99,8 @@ struct MetaClient::State {
         if (!may_be_repeated(reply.code())) return reply.error();
         last = reply.error();
       }
+      if (last.code != Errc::busy) refused_each_time = false;
+      if (clock.now() + duration >= deadline && refused_each_time) return last;
       if (clock.now() + duration >= deadline) {
         return Error{Errc::timed_out, fmt::format("{} at {} had no answer within {} ms; last: {}", method.name,
                                                   metaserver.text(), options.call_timeout / 1ms, last.what)};
@@ -121,6 +124,8 @@ struct MetaClient::State {
    public:
     explicit Numbered(State& state) : state_(state) {
       Lock lock(state.mutex);
+      state.answered.wait(lock,
+                          [&state] { return state.closed || state.requests.spread() < state.options.most_unanswered; });
       mutation_.session = SessionId{state.session.load()};
       mutation_.request = state.requests.start();
       mutation_.lowest_unanswered = state.requests.lowest_unanswered();
@@ -128,7 +133,9 @@ struct MetaClient::State {
     Numbered(const Numbered&) = delete;
     ~Numbered() {
       Lock lock(state_.mutex);
+      const bool was_lowest = state_.requests.lowest_unanswered() == mutation_.request;
       state_.requests.finish(mutation_.request);
+      if (was_lowest) state_.answered.notify_all();
     }
     const Mutation& mutation() const { return mutation_; }
 
@@ -163,6 +170,7 @@ struct MetaClient::State {
 
   Mutex mutex;
   CondVar closing;                                // closed became true
+  CondVar answered;                               // the lowest unanswered request was, or closed became true
   std::vector<std::unique_ptr<Connection>> idle;  // guarded by mutex; the last one was used last
   std::vector<Stream*> busy;                      // guarded by mutex; of the borrowed connections, for shut_down()
   RequestIds requests;                            // guarded by mutex
@@ -225,6 +233,7 @@ void MetaClient::shut_down() {
     for (Stream* const stream : state_->busy) stream->shut_down();
   }
   state_->closing.notify_all();
+  state_->answered.notify_all();
 }
 
 SessionId MetaClient::session() const { return SessionId{state_->session.load()}; }

@@ -2,9 +2,9 @@
 //
 // Every call is repeated (with the same request id, where it changes something) through broken connections and a
 // restarting metaserver until it is answered or its deadline passes; so `timed_out` means: it may have happened.
-// Repetitions wait 20 ms, then twice as long each time, up to 1 s. An answer that says unavailable or timed_out is
-// repeated too. Errors: those of the metaserver as they are; timed_out; unavailable after shut_down(); io for an answer
-// that is none.
+// Repetitions wait 20 ms, then twice as long each time, up to 1 s. A call whose answer says unavailable, timed_out or
+// busy is repeated too. Errors: those of the metaserver as they are; timed_out; unavailable after shut_down(); io for
+// an answer that is none; busy when the metaserver had no room for the call all that time: it did not happen.
 #pragma once
 
 #include <atomic>
@@ -29,6 +29,9 @@ class MetaClient {
     Duration call_timeout = 30s;     // of one call, with all its repetitions
     Duration attempt_timeout = 10s;  // of one attempt: a metaserver whose machine is gone does not say so
     uint32_t idle_connections = 64;  // kept for later calls
+    // While one change has no answer, no more than so many follow it; others wait. The metaserver keeps the outcomes of
+    // all of them: this is a quarter of what it takes (metaserver/outcomes.h).
+    uint64_t most_unanswered = 64u << 10;
   };
   MetaClient(Network& network, Clock& clock, Address metaserver, Options options);
   MetaClient(Network& network, Clock& clock, Address metaserver)

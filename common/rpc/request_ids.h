@@ -21,6 +21,8 @@ class RequestIds {
   RequestId lowest_unanswered() const { return RequestId{unanswered_.front()}; }
   void finish(RequestId id) { unanswered_.erase(std::ranges::lower_bound(unanswered_, raw(id))); }
   bool all_answered() const { return unanswered_.empty(); }
+  // How far the next id is above the lowest unanswered one.
+  uint64_t spread() const { return unanswered_.empty() ? 0 : last_ + 1 - unanswered_.front(); }
 
  private:
   uint64_t last_ = 0;

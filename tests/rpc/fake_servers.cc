@@ -262,6 +262,7 @@ class FakeMetaserver::Handler : public thrift::MetaserverNull {
       std::lock_guard lock(server_.mutex_);
       server_.mutations_.push_back(*mutation);
     }
+    if (take_one(server_.busy_next)) return answer(reply, Error{Errc::busy, "no room"});
     if (own->name != "quick") server_.gate.pass();
     answer(reply, Result<Entry>(entry(request.parent, request.name)));
   }

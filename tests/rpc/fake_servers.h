@@ -82,6 +82,7 @@ class FakeMetaserver {
   std::atomic<int> drop_next = 0;
   std::atomic<int> lookups = 0;
   std::atomic<int> unavailable_next = 0;   // so many lookups say unavailable
+  std::atomic<int> busy_next = 0;          // so many calls of make_node say busy
   std::atomic<int> unknown_code_next = 0;  // so many lookups say an error from the future
   std::vector<Mutation> mutations();       // of all make_node calls, in order of arrival
   std::vector<uint64_t> nonces();          // of all open_session calls

@@ -124,6 +124,40 @@ TEST_F(MetaClientTest, AnAnswerThatSaysUnavailableIsAskedAgain) {
   EXPECT_EQ(server->lookups, 3);
 }
 
+TEST_F(MetaClientTest, ABusyMetaserverIsAskedAgainByTheSameRequestAndAtLastTheCallerIsToldSo) {
+  MetaClient client = client_with({.call_timeout = 300ms});
+  server->busy_next = 3;
+  ASSERT_TRUE(client.make_node(file_named("quick")).ok());
+  ASSERT_EQ(server->mutations().size(), 4u);
+  EXPECT_EQ(server->mutations().front().request, server->mutations().back().request);
+  server->busy_next = 1'000'000;
+  const auto refused = client.make_node(file_named("quick"));
+  EXPECT_EQ(refused.code(), Errc::busy) << "it did not happen, and the caller may know";
+  EXPECT_LE(server->mutations().size(), 4u + 6u) << "with longer and longer pauses";
+}
+
+TEST_F(MetaClientTest, NoMoreThanABoundedNumberOfChangesFollowOneWithoutAnAnswer) {
+  constexpr uint64_t kMost = 200;
+  MetaClient client = client_with({.most_unanswered = kMost});
+  ASSERT_TRUE(client.open_session({"mount /mnt", "here", 1, true, 99}).ok());
+  server->gate.close();
+  Thread stuck("stuck", [&] { EXPECT_TRUE(client.make_node(file_named("slow")).ok()); });
+  server->gate.await_waiting(1);
+  std::atomic<uint64_t> done = 0;
+  Thread busy("busy", [&] {
+    for (uint64_t i = 0; i < kMost; ++i, ++done) ASSERT_TRUE(client.make_node(file_named("quick")).ok());
+  });
+  const Instant until = in(kLong);
+  while (done < kMost - 1 && real_clock().now() < until) std::this_thread::yield();
+  EXPECT_EQ(done, kMost - 1);
+  EXPECT_EQ(server->mutations().size(), kMost) << "the next one is not sent";
+  server->gate.open();
+  stuck.join();
+  busy.join();
+  EXPECT_EQ(done, kMost);
+  EXPECT_GT(raw(server->mutations().back().lowest_unanswered), 1u);
+}
+
 TEST_F(MetaClientTest, ASilentMetaserverEndsInATimeoutAndTheNextCallIsUnharmed) {
   MetaClient client = client_with({.call_timeout = 150ms, .attempt_timeout = 60ms});
   server->gate.close();
