@@ -128,7 +128,7 @@ void Trouble::trouble_network() {
   const std::string server =
       random_.one_in(2) ? CairnWorld::kMeta
                         : CairnWorld::chunkserver(static_cast<uint32_t>(random_.below(world_.options().chunkservers)));
-  switch (random_.below(4)) {
+  switch (random_.below(5)) {
     case 0:
       story_.tell("streams between {} and {} break", client, server);
       return cluster_.network().break_streams(client, server);
@@ -146,6 +146,12 @@ void Trouble::trouble_network() {
       world_.sleep(between(1ms, 3s));
       return cluster_.network().set_longest_latency(usual);
     }
+    case 3:
+      // In a gentle run shorter than any patience.
+      story_.tell("some streams stand still for a while");
+      cluster_.network().set_stalls(random_.between(20, 500), world_.options().harsh ? 12s : 3s);
+      world_.sleep(between(10ms, 4s));
+      return cluster_.network().set_stalls(0, 0s);
     default:
       story_.tell("some streams break");
       cluster_.network().set_break_one_in(random_.between(100, 2000));
@@ -197,14 +203,17 @@ void Trouble::arm_kill_point() {
   const auto points = all_kill_points();
   const KillPointInfo& info = points[random_.below(points.size())];
   const std::string program = info.program;
-  Armed armed{info.point, random_.between(1, 4), CairnWorld::kMeta, SimCluster::Death::killed,
-              cluster_.scheduler().now() + between(1s, 10s)};
-  if (program == "cairn-mount") armed.machine = some_client();
-  if (program == "cairn-chunkserver") {
+  Armed armed{info.point, random_.between(1, 4),     CairnWorld::kMeta,
+              {},         SimCluster::Death::killed, cluster_.scheduler().now() + between(1s, 10s)};
+  if (program == "cairn-mount") armed.passer = some_client();
+  armed.victim = armed.passer;
+  // A chunkserver passes it; or it is rebooted while a client does.
+  if (program == "cairn-chunkserver" || (program == "cairn-mount" && random_.one_in(2))) {
     const auto index = static_cast<uint32_t>(random_.below(world_.options().chunkservers));
     if (!may_impair(index)) return;
-    armed.machine = CairnWorld::chunkserver(index);
-    impaired_[index] = {armed.until + 1ms, [this, name = armed.machine] {
+    armed.victim = CairnWorld::chunkserver(index);
+    if (program == "cairn-chunkserver") armed.passer = armed.victim;
+    impaired_[index] = {armed.until + 1ms, [this, name = armed.victim] {
                           if (!cluster_.running(name)) restart_chunkserver(name);
                         }};
   }
@@ -216,15 +225,20 @@ void Trouble::arm_kill_point() {
 
 // In the fiber that passes; may not return.
 void Trouble::passed(KillPoint point) {
-  if (!armed_ || armed_->point != point || armed_->machine != cluster_.machine_here() || --armed_->passes > 0) return;
+  if (!armed_ || armed_->point != point || armed_->passer != cluster_.machine_here() || --armed_->passes > 0) return;
   const Armed armed = *armed_;
   armed_.reset();
+  if (armed.victim != armed.passer) {
+    story_.tell("{} loses power and comes back, while {} is at {}", armed.victim, armed.passer, info_of(point).name);
+    cluster_.power_cut(armed.victim);
+    return restart_chunkserver(armed.victim);
+  }
   constexpr const char* kDeaths[] = {"is killed", "loses power", "and all others lose power"};
-  story_.tell("{} {} at {}", armed.machine, kDeaths[static_cast<size_t>(armed.death)], info_of(point).name);
+  story_.tell("{} {} at {}", armed.victim, kDeaths[static_cast<size_t>(armed.death)], info_of(point).name);
   if (armed.death == SimCluster::Death::everything) {
     everything_died_ = true;
   } else if (std::string_view(info_of(point).program) != "cairn-chunkserver") {  // those are impaired, and mended
-    revive(armed.machine, between(1ms, 2s));
+    revive(armed.victim, between(1ms, 2s));
   }
   world_.die_here(armed.death);
 }

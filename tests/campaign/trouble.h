@@ -32,7 +32,8 @@ class Trouble {
   struct Armed {
     KillPoint point;
     uint64_t passes;
-    std::string machine;
+    std::string passer;  // the machine that must come by
+    std::string victim;
     SimCluster::Death death;
     Instant until;
   };

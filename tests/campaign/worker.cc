@@ -70,7 +70,7 @@ void Worker::step() {
       truncate(open);
       break;
     case 7:
-      zero(open);
+      random_.one_in(4) ? scatter(open) : zero(open);
       break;
     case 8:
     case 9:
@@ -132,6 +132,19 @@ void Worker::write(Open& open, uint64_t offset) {
   doing("write " + label(open));
   expect(fmt::format("write {} [{}, +{})", label(open), offset, data.size()),
          files_.write(open.file->inode, offset, data));
+}
+
+// So many extents that they are not released at once when the file goes.
+void Worker::scatter(Open& open) {
+  for (uint64_t i = random_.between(50, 150); i > 0; --i) {
+    const FileModel::Bytes data = bytes(random_.between(1, 20));
+    const uint64_t offset = random_.below(state_.options.file_bytes);
+    open.file->write(offset, data);
+    doing("scatter " + label(open));
+    expect(fmt::format("write {} [{}, +{})", label(open), offset, data.size()),
+           files_.write(open.file->inode, offset, data));
+  }
+  sync(open);
 }
 
 void Worker::append(Open& open) {

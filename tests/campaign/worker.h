@@ -31,6 +31,7 @@ class Worker {
   FileModel::Bytes bytes(uint64_t count);
   std::string unused_name();
   void write(Open& open, uint64_t offset);
+  void scatter(Open& open);
   void append(Open& open);
   void truncate(Open& open);
   void zero(Open& open);

@@ -17,13 +17,15 @@ std::unique_ptr<Filesystem> mount(CairnWorld& world, WorkloadState& state, SimMa
   options.name = given.name;
   ++state.mounts;
   Random random(machine.seed);
-  for (int attempt = 1;; ++attempt) {
+  const Instant patience = machine.clock.now() + 120s;
+  while (true) {
     options.seed = random() | 1;
     auto mounted = Filesystem::mount(machine.network, machine.clock, options);
     if (mounted.ok()) return std::move(mounted).value();
     // The session of a mount that crashed holds the tree for its TTL, and gets another when the metaserver restarts.
     world.story().tell("{}: mount: {}", machine.name, mounted.error().what);
-    if (attempt == 5) world.story().wrong("cannot mount");
+    if (machine.clock.now() > patience) world.story().wrong("cannot mount");
+    world.sleep(100ms);
   }
 }
 

@@ -35,8 +35,8 @@ struct WorkloadState {
   uint64_t calls = 0;      // of workers, that were answered
   uint64_t syncs = 0;
   uint64_t mounts = 0;
-  uint64_t failures = 0;           // calls that were allowed to fail, and did
-  Filesystem* mounted = nullptr;   // by the program that runs, for a story of how it hangs
+  uint64_t failures = 0;             // calls that were allowed to fail, and did
+  Filesystem* mounted = nullptr;     // by the program that runs, for a story of how it hangs
   std::vector<std::string> doing{};  // by each worker
 
   std::string directory(size_t worker) const { return fmt::format("{}-w{}", client, worker); }

@@ -163,6 +163,11 @@ Duration SimNetwork::latency() {
   return Duration{static_cast<int64_t>(random_.between(shortest, std::max(shortest, longest)))};
 }
 
+Duration SimNetwork::stall() {
+  if (options_.stall_one_in == 0 || !random_.one_in(options_.stall_one_in)) return {};
+  return Duration{static_cast<int64_t>(random_.below(static_cast<uint64_t>(options_.longest_stall.count())))};
+}
+
 bool SimNetwork::flows(const std::string& from, const std::string& to) const {
   return from == to || cuts_.empty() || !cuts_.contains({from, to});
 }

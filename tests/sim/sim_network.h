@@ -36,6 +36,8 @@ class SimNetwork {
     Duration longest_latency = 500us;
     size_t buffer_bytes = 256u << 10;  // under way in one direction of one stream
     uint64_t break_one_in = 0;         // writes that break their stream; 0: none
+    uint64_t stall_one_in = 0;         // writes that arrive late, and all behind them; 0: none
+    Duration longest_stall = 10s;
   };
   SimNetwork(SimScheduler& scheduler, uint64_t seed);
   SimNetwork(SimScheduler& scheduler, uint64_t seed, Options options);
@@ -55,6 +57,11 @@ class SimNetwork {
   // Without power a host neither answers nor refuses. Its processes must be dead.
   void set_power(const std::string& name, bool on);
   void set_break_one_in(uint64_t n) { options_.break_one_in = n; }
+  // A stream of its own may stand still for as long, as when packets are lost; others overtake it.
+  void set_stalls(uint64_t one_in, Duration longest) {
+    options_.stall_one_in = one_in;
+    options_.longest_stall = longest;
+  }
   void set_longest_latency(Duration longest) { options_.longest_latency = longest; }
   Duration longest_latency() const { return options_.longest_latency; }
   uint64_t bytes_sent() const { return bytes_sent_; }
@@ -65,6 +72,7 @@ class SimNetwork {
   friend class SimListener;
 
   Duration latency();
+  Duration stall();
   bool flows(const std::string& from, const std::string& to) const;
   void process_died(SimProcess process);
   void wake_all();  // everyone looks again

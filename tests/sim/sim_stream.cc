@@ -66,7 +66,7 @@ Status SimStream::write(std::span<const uint8_t> bytes, Instant deadline) {
       continue;
     }
     const size_t n = 1 + network_.random_.below(std::min(room, bytes.size()));
-    Instant arrival = scheduler.now() + network_.latency();
+    Instant arrival = scheduler.now() + network_.latency() + network_.stall();
     if (!way.segments.empty()) arrival = std::max(arrival, way.segments.back().arrival);
     way.segments.push_back({arrival, {bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(n)}});
     way.under_way += n;
