@@ -7,14 +7,26 @@ uint64_t BufferBudget::held() const {
   return held_;
 }
 
-Status BufferBudget::wait_for_room(uint64_t bytes) {
+Result<BufferBudget::Room> BufferBudget::wait_for_room(uint64_t bytes) {
+  // A run of writes takes its last segment larger than it needs now. Next to a small limit that is not counted: it
+  // would keep a writer waiting for a flush that nothing asks for.
+  if (limit_bytes_ >= 8 * uint64_t{kMaxSegmentBytes}) bytes += kMaxSegmentBytes;
   Lock lock(mutex_);
   while (true) {
     if (shut_) return *shut_;
-    if (held_ == 0 || held_ + bytes <= limit_bytes_) return {};
+    const uint64_t taken = held_ + promised_;
+    if (taken == 0 || taken + bytes <= limit_bytes_) break;
     if (stalled_) return *stalled_;
     room_.wait(lock);
   }
+  promised_ += bytes;
+  return Room(*this, bytes);
+}
+
+void BufferBudget::give_up(uint64_t promised) {
+  Lock lock(mutex_);
+  promised_ -= promised;
+  room_.notify_all();
 }
 
 void BufferBudget::set_stalled(Error why) {

@@ -38,7 +38,7 @@ Result<uint64_t> Filesystem::State::write(InodeId id, std::optional<uint64_t> of
     (void)learn(answer, asked);
   }
   TRY(know(inode));
-  TRY(context.budget->wait_for_room(data.size()));
+  ASSIGN(const BufferBudget::Room room, context.budget->wait_for_room(data.size()));
   Lock lock(inode->mutex);
   FileState& file = inode->file();
   inode->changed.wait(lock, [&] { return !file.changing; });

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstring>
 
 #include "common/base/random.h"
@@ -191,20 +192,47 @@ TEST(BufferBudgetTest, OneWriteBeyondTheLimitGoesThroughWhenNothingIsHeld) {
 TEST(BufferBudgetTest, AWriterWaitsForRoomAndIsToldWhenFlushesFail) {
   const auto memory = std::make_shared<BufferBudget>(1 << 20, std::make_shared<BufferSpares>(1u << 20));
   auto segment = std::make_unique<Segment>(memory, kMaxSegmentBytes);
-  Status status;
   {
-    Thread writer("writer", [&] { status = memory->wait_for_room(1); });
+    Thread writer("writer", [&] { EXPECT_TRUE(memory->wait_for_room(1).ok()); });
     segment.reset();
   }
-  EXPECT_TRUE(status.ok());
   segment = std::make_unique<Segment>(memory, kMaxSegmentBytes);
   memory->set_stalled({Errc::no_space, "full"});
-  status = memory->wait_for_room(1);
-  ASSERT_FALSE(status.ok());
-  EXPECT_EQ(status.code(), Errc::no_space);
+  EXPECT_EQ(memory->wait_for_room(1).code(), Errc::no_space);
   memory->clear_stalled();
   memory->shut({Errc::io, "dead"});
   EXPECT_EQ(memory->wait_for_room(1).code(), Errc::io);
+}
+
+TEST(BufferBudgetTest, ManyWritersAtOnceNeverHoldMoreThanTheLimitAndAllGetThrough) {
+  constexpr uint64_t kLimit = 8u << 20;
+  const auto memory = std::make_shared<BufferBudget>(kLimit, std::make_shared<BufferSpares>(1u << 20));
+  std::atomic<uint64_t> most = 0;
+  std::vector<Thread> writers;
+  for (uint64_t w = 0; w < 16; ++w) {
+    writers.emplace_back("writer", [&, w] {
+      Random random(w);
+      const std::vector<uint8_t> data(1u << 20, 1);
+      DirtyLayer dirty;
+      uint64_t offset = 0;
+      for (int i = 0; i < 60; ++i) {
+        const uint64_t length = random.one_in(2) ? data.size() : random.between(1, 100'000);
+        if (dirty.pieces().bytes() > (1u << 20) || random.one_in(3)) dirty.clear();  // a flush
+        auto room = memory->wait_for_room(length);
+        if (!room.ok()) return ADD_FAILURE() << room.error().what;
+        if (random.one_in(4)) offset += 5'000'000;  // no longer one run
+        dirty.write(memory, offset, {data.data(), length}, {}, Instant{1});
+        offset += length;
+        for (uint64_t seen = most, held = memory->held(); held > seen && !most.compare_exchange_weak(seen, held);) {
+        }
+        if (memory->held() > kLimit / 2) dirty.clear();
+      }
+    });
+  }
+  writers.clear();
+  EXPECT_LE(most, kLimit);
+  EXPECT_GT(most, kLimit / 2);
+  EXPECT_EQ(memory->held(), 0u);
 }
 
 }  // namespace
