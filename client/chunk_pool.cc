@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "common/probes/kill_point.h"
+
 namespace cairn {
 
 namespace {
@@ -35,13 +37,15 @@ ChunkPool::ChunkPool(MetaClient& meta, ShardTransport& transport, Clock& clock, 
   thread_ = Thread("cairn-chunks", [this] { loop(); });
 }
 
+void ChunkPool::begin_stop() {
+  Lock lock(shared_->mutex);
+  shared_->stopping = true;
+  shared_->work.notify_all();
+  shared_->pause.notify_all();
+}
+
 void ChunkPool::stop() {
-  {
-    Lock lock(shared_->mutex);
-    shared_->stopping = true;
-    shared_->work.notify_all();
-    shared_->pause.notify_all();
-  }
+  begin_stop();
   thread_.join();
 }
 
@@ -205,7 +209,9 @@ Status ChunkPool::seal_now(const OpenChunk& chunk, Instant deadline) {
     const Status sealed = meta_.seal_chunks({{chunk.info().chunk}});
     if (sealed.ok()) return {};
     if (sealed.code() != Errc::timed_out && sealed.code() != Errc::unavailable) return sealed;
-    if (clock_.now() >= deadline) return sealed;
+    pause(kRetrySealAfter);  // the metaserver's absence may be known at once
+    Lock lock(shared_->mutex);
+    if (shared_->stopping || clock_.now() >= deadline) return sealed;
   }
 }
 
@@ -224,6 +230,7 @@ void ChunkPool::loop() {
       const Status sealed = meta_.seal_chunks({chunks});
       lock.lock();
       if (sealed.ok()) {
+        kill_point(KillPoint::chunk_sealed);
         statistics_.chunks_sealed += chunks.size();
       } else if (sealed.code() == Errc::timed_out || sealed.code() == Errc::unavailable) {
         shared_->to_seal.insert(shared_->to_seal.end(), chunks.begin(), chunks.end());

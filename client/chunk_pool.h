@@ -26,7 +26,8 @@ class ChunkPool {
  public:
   ChunkPool(MetaClient& meta, ShardTransport& transport, Clock& clock, Duration io_timeout, Statistics& statistics);
   ~ChunkPool() { stop(); }
-  void stop();  // of the background thread; chunks stay open for the session's end to seal
+  void begin_stop();  // nobody waits for the metaserver any more
+  void stop();        // of the background thread; chunks stay open for the session's end to seal
 
   // The chunk to append to now: neither broken nor full.
   Result<ChunkLease> current(ClassId storage_class, ChunkKind kind);

@@ -46,7 +46,7 @@ Status Filesystem::State::open_session() {
   SessionKeeper::Hooks hooks;
   hooks.drop_caches = [this] { drop_caches(); };
   hooks.flush_all = [this] {
-    if (const Status flushed = flusher.sync_all(); !flushed.ok())
+    if (const Status flushed = flusher.store_all(); !flushed.ok())
       spdlog::warn("flushing for another mount: {}", flushed.error().what);
   };
   hooks.drop_kernel_caches = [this] {
@@ -72,6 +72,7 @@ void Filesystem::State::stop_threads() {
   context.budget->shut({Errc::io, "the filesystem is closed"});
   if (context.session) context.session->begin_stop();
   context.meta.shut_down();
+  pool.begin_stop();
   if (context.session) context.session->stop();
   if (ahead) ahead->stop();
   flusher.stop();

@@ -280,16 +280,25 @@ void Flusher::finished(const FlushJob& job) {
 }
 
 Status Flusher::sync(const std::shared_ptr<Inode>& inode) {
+  const Status stored = store(inode);
+  if (!stored.ok()) note_told(inode);
+  return stored;
+}
+
+// Somebody is about to know that it failed.
+void Flusher::note_told(const std::shared_ptr<Inode>& inode) {
+  Lock lock(inode->mutex);
+  inode->file().failure_told = true;
+}
+
+Status Flusher::store(const std::shared_ptr<Inode>& inode) {
   Lock lock(inode->mutex);
   FileState& file = inode->file();
   const uint64_t target = file.write_seq;
   const uint64_t failures = file.failures;
   while (file.committed_seq < target) {
     TRY(context_.session->alive());
-    if (file.failures != failures) {
-      file.failure_told = true;
-      return file.failure;
-    }
+    if (file.failures != failures) return file.failure;
     if (file.dirty.empty() && file.flushing.empty()) break;  // dropped: truncated, or the file is gone
     const bool shared = file.dirty.pieces().bytes() < context_.cluster.stripe_bytes(inode->attributes.storage_class);
     const bool must_wait =
@@ -319,6 +328,18 @@ Status Flusher::sync(const std::shared_ptr<Inode>& inode) {
 }
 
 Status Flusher::sync_all() {
+  std::vector<std::shared_ptr<Inode>> failed;  // told together, when the caller is: until then nothing may be dropped
+  Status stored = store_all(failed);
+  for (const auto& inode : failed) note_told(inode);
+  return stored;
+}
+
+Status Flusher::store_all() {
+  std::vector<std::shared_ptr<Inode>> failed;
+  return store_all(failed);
+}
+
+Status Flusher::store_all(std::vector<std::shared_ptr<Inode>>& failed) {
   std::vector<std::shared_ptr<Inode>> inodes = context_.inodes.all();
   std::erase_if(inodes, [&](const std::shared_ptr<Inode>& inode) {
     Lock lock(inode->mutex);
@@ -337,8 +358,10 @@ Status Flusher::sync_all() {
   }
   Status first;
   for (const auto& inode : inodes) {
-    Status synced = sync(inode);
-    if (!synced.ok() && first.ok()) first = std::move(synced);
+    Status stored = store(inode);
+    if (stored.ok()) continue;
+    failed.push_back(inode);
+    if (first.ok()) first = std::move(stored);
   }
   return first;
 }
