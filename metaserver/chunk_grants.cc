@@ -22,6 +22,11 @@ Result<std::vector<ChunkInfo>> grant_chunks(Committer& committer, Cluster& clust
   const auto view = store.view();
   ASSIGN(auto stored, queries::outcome(*view, mutation.session, mutation.request));
   if (!stored) {
+    ASSIGN(const auto open, queries::open_chunks(*view, mutation.session));
+    if (open.size() + request.count > kMaxOpenChunks) {
+      return Error{Errc::busy, fmt::format("session {} has {} open chunks, and at most {} at once: seal some first",
+                                           raw(mutation.session), open.size(), kMaxOpenChunks)};
+    }
     ASSIGN(const StorageClass storage_class, queries::storage_class(*view, request.storage_class));
     ASSIGN(const auto placements, cluster.place({storage_class.policy, storage_class.failure_domain, request.avoid},
                                                 request.count, shard_limit_of(storage_class.policy)));

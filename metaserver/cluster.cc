@@ -41,12 +41,17 @@ Result<HeartbeatAnswer> Cluster::heartbeat(const Heartbeat& report) {
       server = it->second;
       const Record& record = records_[server];
       known = record.address == report.address && record.labels == report.labels;
+    } else if (records_.size() >= options_.most_servers) {
+      return Error{Errc::busy, fmt::format("{} chunkservers are registered, and no more are: {} gets no shards",
+                                           records_.size(), report.address.text())};
     }
   }
   if (!known) {
     ASSIGN(const Answer answer, committer_.propose(RegisterServer{report.uuid, report.address, report.labels}));
     server = std::get<ServerId>(answer);
-    spdlog::info("chunkserver {} is {} on host '{}'", raw(server), report.address.text(), report.labels.host);
+    if (const auto left_out = registrations_.admit(clock_.now()))
+      spdlog::info("chunkserver {} is {} on host '{}'{}", raw(server), report.address.text(), report.labels.host,
+                   *left_out);
   }
   std::vector<Transition> transitions;
   {

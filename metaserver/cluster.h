@@ -10,6 +10,7 @@
 #include <string>
 
 #include "common/base/clock.h"
+#include "common/base/log_limit.h"
 #include "common/base/random.h"
 #include "common/base/thread.h"
 #include "common/meta/heartbeat.h"
@@ -28,13 +29,14 @@ class Cluster {
     Incarnation incarnation = {};
     uint64_t seed = 0;                          // of placement
     std::function<void()> on_map_changed = {};  // without a mutex
+    uint32_t most_servers = 10'000;             // that are registered
   };
   Cluster(Clock& clock, Committer& committer, const OrderedStore& store, Options options);
 
   // Reads the registered servers back: unknown until they report.
   Status restore();
   // A report of a server; registers it at the first, and again when its address or labels changed.
-  // invalid: it belongs to another database.
+  // invalid: it belongs to another database. busy: too many are registered.
   Result<HeartbeatAnswer> heartbeat(const Heartbeat& report);
   void tick();  // about once a second
 
@@ -60,7 +62,8 @@ class Cluster {
   const OrderedStore& store_;
   const Options options_;
   std::atomic<uint64_t> health_version_{1};
-  mutable Mutex mutex_;  // guards what follows
+  LogLimit registrations_;  // lines of the log
+  mutable Mutex mutex_;     // guards what follows
   Membership membership_;
   std::map<ServerId, Record> records_;
   std::map<std::string, ServerId> by_uuid_;

@@ -1,5 +1,7 @@
 #include "metaserver/commit_batcher.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "common/probes/rare_path.h"
@@ -13,7 +15,10 @@ Result<CommitBatcher::Ticket> CommitBatcher::offer(Command command, size_t bytes
   if (failed_) return *failed_;
   if (waiting_.size() >= limits_.waiting_commands ||
       (!waiting_.empty() && waiting_bytes_ + bytes > limits_.waiting_bytes)) {
-    return Error{Errc::busy, "the metaserver has too many changes waiting for its log: ask again"};
+    return Error{Errc::busy,
+                 fmt::format("{} changes of about {} bytes wait for the metaserver's log, and at most {} of "
+                             "{} bytes may: ask again",
+                             waiting_.size(), waiting_bytes_, limits_.waiting_commands, limits_.waiting_bytes)};
   }
   waiting_bytes_ += bytes;
   waiting_.push_back({++last_ticket_, bytes, std::move(command)});

@@ -137,16 +137,19 @@ Status Metaserver::start() {
   if (!first.ok()) return first.error();
   const uint64_t first_sequence = raw(parts.committer->applied()) << 20;
 
-  parts.sessions = std::make_unique<Sessions>(
-      clock_, *parts.committer, store_,
-      Sessions::Options{.ttl = options_.session_ttl, .incarnation = incarnation, .first_sequence = first_sequence});
+  parts.sessions = std::make_unique<Sessions>(clock_, *parts.committer, store_,
+                                              Sessions::Options{.ttl = options_.session_ttl,
+                                                                .incarnation = incarnation,
+                                                                .first_sequence = first_sequence,
+                                                                .most = options_.most_sessions});
   TRY(parts.sessions->restore());
-  parts.cluster = std::make_unique<Cluster>(
-      clock_, *parts.committer, store_,
-      Cluster::Options{
-          .timeouts = options_.health, .incarnation = incarnation, .seed = random(), .on_map_changed = [&parts] {
-            parts.sessions->map_changed();
-          }});
+  parts.cluster =
+      std::make_unique<Cluster>(clock_, *parts.committer, store_,
+                                Cluster::Options{.timeouts = options_.health,
+                                                 .incarnation = incarnation,
+                                                 .seed = random(),
+                                                 .on_map_changed = [&parts] { parts.sessions->map_changed(); },
+                                                 .most_servers = options_.most_servers});
   TRY(parts.cluster->restore());
   parts.status =
       std::make_unique<StatusReporter>(clock_, store_, *parts.log, *parts.committer, *parts.cluster, *parts.sessions);
@@ -157,7 +160,7 @@ Status Metaserver::start() {
           .look_every = options_.housekeeping, .quarantine = options_.quarantine, .incarnation = incarnation});
   parts.server = std::make_unique<RpcServer>(
       network_, clock_,
-      metaserver_processor({*parts.committer, store_, *parts.sessions, *parts.cluster, *parts.status}));
+      metaserver_processor({*parts.committer, store_, *parts.sessions, *parts.cluster, *parts.status}), options_.rpc);
   TRY(parts.server->start(options_.listen));
   parts.janitor->start();
   parts.ticker = std::make_unique<Ticker>(clock_, options_.tick, *parts.sessions, *parts.cluster);
@@ -192,6 +195,10 @@ void Metaserver::add_metrics(Metrics& metrics) const {
                      [parts] { return static_cast<double>(parts->sessions->list().size()); });
   metrics.gauge_from("cairn_metaserver_connections", "Open connections", "",
                      [parts] { return static_cast<double>(parts->server->connections()); });
+  metrics.gauge_from("cairn_metaserver_request_bytes", "Memory of large requests that are being handled", "",
+                     [parts] { return static_cast<double>(parts->server->request_bytes()); });
+  metrics.gauge_from("cairn_metaserver_reply_bytes", "Memory of large replies on their way", "",
+                     [parts] { return static_cast<double>(parts->server->reply_bytes()); });
   for (const Health health : {Health::unknown, Health::up, Health::suspect, Health::down, Health::draining}) {
     metrics.gauge_from("cairn_chunkservers", "Chunkservers by health",
                        "health=\"" + std::string(name_of(health)) + "\"", [parts, health] {

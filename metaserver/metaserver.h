@@ -16,6 +16,7 @@
 #include "common/base/disk.h"
 #include "common/base/network.h"
 #include "common/meta/cluster.h"
+#include "common/rpc/rpc_server.h"
 #include "metaserver/membership.h"
 #include "metaserver/ordered_store.h"
 
@@ -34,6 +35,9 @@ struct MetaserverOptions {
   Membership::Timeouts health;
   Duration tick = 500ms;  // how often silence is looked at
   Duration housekeeping = 1s;
+  uint32_t most_sessions = 4096;   // open at once
+  uint32_t most_servers = 10'000;  // registered chunkservers
+  RpcServer::Limits rpc;
   uint64_t log_segment_bytes = 16u << 20;
   uint64_t flush_log_bytes = 64u << 20;
   Duration flush_interval = 30s;

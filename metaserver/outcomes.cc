@@ -54,7 +54,17 @@ Result<std::optional<Outcome>> earlier_outcome(const StoreView& view, const Muta
   }
   if (planted(PlantedBug::forget_outcome)) return std::optional<Outcome>();
   ASSIGN(std::optional<Outcome> outcome, queries::outcome(view, mutation.session, mutation.request));
-  if (outcome) reached(RarePath::replayed_request);
+  if (outcome) {
+    reached(RarePath::replayed_request);
+    return outcome;
+  }
+  const RequestId said = std::min(mutation.lowest_unanswered, mutation.request);
+  const uint64_t lowest = raw(window ? std::max(window->lowest_unanswered, said) : said);
+  if (raw(mutation.request) - lowest >= kMaxUnanswered) {
+    return Error{Errc::busy, fmt::format("session {} says that its request {} has no answer yet, so request {} must "
+                                         "wait: at most {} outcomes are kept for a session",
+                                         raw(mutation.session), lowest, raw(mutation.request), kMaxUnanswered)};
+  }
   return outcome;
 }
 

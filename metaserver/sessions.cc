@@ -11,6 +11,8 @@
 namespace cairn {
 namespace {
 
+constexpr size_t kShownBytes = 255;  // of a session's name and host, in the status
+
 bool names_tree(const std::vector<Lease>& leases) {
   return std::any_of(leases.begin(), leases.end(),
                      [](const Lease& lease) { return raw(lease.inode) == 0 && lease.kind == LeaseKind::exclusive; });
@@ -54,12 +56,34 @@ void Sessions::deliver(const std::vector<TreeLease::Recall>& recalls) {
   }
 }
 
+// The command, unless too many sessions are open. A retry of one that is open is none too many.
+Result<SessionId> Sessions::log_opening(const SessionRequest& request) {
+  {
+    const Lock lock(mutex_);
+    const auto is_known = [&](const auto& one) { return one.second.request.nonce == request.nonce; };
+    const auto& open = table_.sessions();
+    if (open.size() + opening_ >= options_.most &&
+        (request.nonce == 0 || std::none_of(open.begin(), open.end(), is_known))) {
+      return Error{Errc::busy,
+                   fmt::format("{} sessions are open, and no more are served at once: unmount some, or wait {} s until "
+                               "those that are gone have expired",
+                               open.size(), options_.ttl / 1s)};
+    }
+    ++opening_;
+  }
+  const Outcome outcome = committer_.propose(OpenSession{request});
+  const Lock lock(mutex_);
+  --opening_;
+  if (!outcome.ok()) return outcome.error();
+  const SessionId session = std::get<SessionId>(*outcome);
+  table_.add(session, request, clock_.now());
+  return session;
+}
+
 Result<SessionGrant> Sessions::open(const SessionRequest& request) {
-  ASSIGN(const Answer answer, committer_.propose(OpenSession{request}));
-  const SessionId session = std::get<SessionId>(answer);
+  ASSIGN(const SessionId session, log_opening(request));
   SessionGrant grant{session, options_.ttl, options_.incarnation, false};
   Lock lock(mutex_);
-  table_.add(session, request, clock_.now());
   if (!request.mount) return grant;
   deliver(lease_.open(session));
   // Each other holder acknowledges or expires, so this ends within a TTL of the last of them; the bound is for safety's
@@ -180,8 +204,9 @@ std::vector<SessionStatus> Sessions::list() const {
   std::vector<SessionStatus> list;
   for (const auto& [id, session] : table_.sessions()) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(session.deadline - now).count();
-    list.push_back({id, session.request.name, session.request.host, session.request.pid, session.request.mount,
-                    std::max<int64_t>(0, left), 0});
+    // Cut, so that the status of all sessions always fits in a reply.
+    list.push_back({id, session.request.name.substr(0, kShownBytes), session.request.host.substr(0, kShownBytes),
+                    session.request.pid, session.request.mount, std::max<int64_t>(0, left), 0});
   }
   return list;
 }

@@ -28,13 +28,14 @@ class Sessions {
     Duration longest_poll = 30s;
     Incarnation incarnation{};
     uint64_t first_sequence = 1;  // of events and leases: above those of earlier runs
+    uint32_t most = 4096;         // sessions at once
   };
   Sessions(Clock& clock, Committer& committer, const OrderedStore& store, Options options);
 
   // Reads the logged sessions back; each has a full TTL from now.
   Status restore();
 
-  // Waits until no other mount may cache. The same nonce gives the same session.
+  // Waits until no other mount may cache. The same nonce gives the same session. busy: too many are open.
   Result<SessionGrant> open(const SessionRequest& request);
   Result<Duration> renew(SessionId session);
   Status close(const Mutation& mutation);  // ok also if it has ended before
@@ -60,6 +61,7 @@ class Sessions {
   };
   void deliver(const std::vector<TreeLease::Recall>& recalls);  // mutex_ held
   void forget(SessionId session);
+  Result<SessionId> log_opening(const SessionRequest& request);
   Mailbox& mailbox(SessionId session);  // mutex_ held
 
   Clock& clock_;
@@ -70,7 +72,8 @@ class Sessions {
   SessionTable table_;
   TreeLease lease_;
   std::map<SessionId, std::shared_ptr<Mailbox>> mailboxes_;
-  CondVar admission_;  // a mount may be admitted now
+  uint32_t opening_ = 0;  // their commands are under way
+  CondVar admission_;     // a mount may be admitted now
   bool stopping_ = false;
 };
 

@@ -1,6 +1,7 @@
 // Sessions and stored outcomes: what comes twice happens once.
 #include "invariants.h"
 #include "machine.h"
+#include "metaserver/outcomes.h"
 
 namespace cairn {
 namespace {
@@ -61,6 +62,16 @@ TEST_F(RetryTest, OutcomesAreDroppedOnceTheyAreAnswered) {
     before = stored_outcomes();
   }
   EXPECT_LE(stored_outcomes(), 40u);
+}
+
+TEST_F(RetryTest, AClientThatNeverSaysThatItWasAnsweredIsStoppedAndGoesOnWhenItDoes) {
+  ASSERT_TRUE(machine.apply_command(make(1, "f")).ok());
+  ASSERT_TRUE(machine.apply_command(make(kMaxUnanswered, "g")).ok());
+  const uint64_t next = kMaxUnanswered + 1;
+  EXPECT_EQ(machine.apply_command(make(next, "h")).code(), Errc::busy);
+  EXPECT_EQ(stored_outcomes(), 2u) << "a refusal is no outcome";
+  EXPECT_TRUE(machine.apply_command(make(1, "f")).ok()) << "a retry is always answered";
+  EXPECT_TRUE(machine.apply_command(make(next, "h", 2)).ok());
 }
 
 TEST_F(RetryTest, AClientThatNamesTheFutureDoesNotLockItselfOut) {
