@@ -35,6 +35,7 @@ struct Flags {
   std::string port_file;
   std::string reserve = "64M";
   uint32_t open_files = 512;
+  uint32_t connections = RpcServer::Limits{}.connections;
   uint32_t check_rate = StartupCheck::Options{}.reads_per_second;
   std::string log_level = "info";
   int http = -1;
@@ -68,6 +69,9 @@ void describe(CLI::App& app, Flags& flags) {
   app.add_option("--reserve", flags.reserve, "Free space of each disk that is left alone, if that is more than 1 %")
       ->capture_default_str();
   app.add_option("--open-files", flags.open_files, "Shard files of each directory that are kept open")
+      ->check(CLI::Range(16, 65536))
+      ->capture_default_str();
+  app.add_option("--connections", flags.connections, "Connections of each directory at once; each has a thread")
       ->check(CLI::Range(16, 65536))
       ->capture_default_str();
   app.add_option("--check-rate", flags.check_rate,
@@ -135,7 +139,12 @@ Status serve(const Flags& flags) {
   ASSIGN(std::vector<ChunkserverOptions> options, options_of(flags));
   TRY(arm_kill_point_from_environment());
   const sigset_t ends = block_end_signals();
-  raise_descriptor_limit();
+  ASSIGN(const uint32_t connections,
+         plan_descriptors({.servers = static_cast<uint32_t>(options.size()),
+                           .files_each = flags.open_files,
+                           .for_each_connection = 2,  // one reads a file that is kept no more
+                           .connections_wanted = flags.connections}));
+  for (ChunkserverOptions& one : options) one.rpc.connections = connections;
   std::vector<DirectoryLock> locks;
   std::vector<DataDisk> disks;
   for (const ChunkserverOptions& one : options) {

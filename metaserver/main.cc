@@ -25,6 +25,7 @@ namespace cairn {
 namespace {
 
 constexpr const char* kVersion = "cairn-metaserver 0.1.0";
+constexpr uint64_t kStoreFiles = 512;  // twice what RocksDB keeps open, and the log
 
 struct Flags {
   std::string data;
@@ -38,6 +39,7 @@ struct Flags {
   std::string session_ttl = "20s";
   std::string log_segment = "16M";
   std::string flush_every = "30s";
+  uint32_t connections = RpcServer::Limits{}.connections;
   std::string log_level = "info";
   int http = -1;
 };
@@ -76,6 +78,9 @@ void describe(CLI::App& app, Flags& flags) {
   app.add_option("--flush-every", flags.flush_every, "Time after which the log's changes are in the store for good")
       ->envname("CAIRN_FLUSH_EVERY")
       ->capture_default_str();
+  app.add_option("--connections", flags.connections, "Connections at once; each has a thread, and a mount has a few")
+      ->check(CLI::Range(16, 65536))
+      ->capture_default_str();
   app.add_option("--http", flags.http, "Port of /metrics and /healthz, on the host of --listen; 0 takes a free one")
       ->check(CLI::Range(0, 65535));
   app.add_option("--log-level", flags.log_level, "trace, debug, info, warn, error or off")->capture_default_str();
@@ -107,7 +112,8 @@ Status serve(const Flags& flags) {
   ASSIGN(const DirectoryLock lock, DirectoryLock::take(flags.data, "cairn-metaserver"));
   ASSIGN(const DataDisk disk, DataDisk::open(flags.data));
   const sigset_t ends = block_end_signals();
-  raise_descriptor_limit();
+  ASSIGN(options.rpc.connections,
+         plan_descriptors({.files_each = kStoreFiles, .connections_wanted = flags.connections}));
 
   // A failed log or store wakes the main thread, which ends the process without promising anything more.
   std::atomic<bool> failed = false;

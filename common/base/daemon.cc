@@ -7,10 +7,12 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstdlib>
 #include <string_view>
+#include <utility>
 
 #include "common/base/errno_error.h"
 #include "common/base/forgetful_disk.h"
@@ -88,11 +90,42 @@ void wait_for_end(const sigset_t& ends) {
   spdlog::info("stopping ({})", signal == SIGINT ? "SIGINT" : "SIGTERM");
 }
 
-void raise_descriptor_limit() {
+namespace {
+
+constexpr uint64_t kOtherDescriptors = 64;  // standard streams, logs, listeners, /metrics
+constexpr uint32_t kFewestConnections = 16;
+
+uint64_t descriptors_for(const DescriptorPlan& plan, uint32_t connections) {
+  return kOtherDescriptors + plan.servers * (plan.files_each + uint64_t{connections} * plan.for_each_connection);
+}
+
+}  // namespace
+
+Result<uint32_t> connections_that_fit(const DescriptorPlan& plan, uint64_t descriptors) {
+  const uint64_t least = descriptors_for(plan, kFewestConnections);
+  if (descriptors < least) {
+    return Error{Errc::invalid, fmt::format("the limit of open files is {}, and at least {} are needed: raise it with "
+                                            "ulimit -n or LimitNOFILE=, or keep fewer files open",
+                                            descriptors, least)};
+  }
+  const uint64_t left = descriptors - descriptors_for(plan, 0);
+  return static_cast<uint32_t>(
+      std::min<uint64_t>(plan.connections_wanted, left / (uint64_t{plan.servers} * plan.for_each_connection)));
+}
+
+Result<uint32_t> plan_descriptors(const DescriptorPlan& plan) {
   rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) spdlog::warn("the limit of open files could not be raised");
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return file_error("ask for", "the limit of open files", errno);
+  const rlim_t before = std::exchange(limit.rlim_cur, limit.rlim_max);
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) limit.rlim_cur = before;
+  ASSIGN(const uint32_t connections, connections_that_fit(plan, limit.rlim_cur));
+  if (connections < plan.connections_wanted) {
+    spdlog::warn(
+        "the limit of open files, {}, is enough for {} of {} connections; for all it is {} (ulimit -n, "
+        "LimitNOFILE=)",
+        limit.rlim_cur, connections, plan.connections_wanted, descriptors_for(plan, plan.connections_wanted));
+  }
+  return connections;
 }
 
 }  // namespace cairn

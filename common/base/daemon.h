@@ -48,7 +48,18 @@ sigset_t block_end_signals();
 // Waits for one of them and says in the log which.
 void wait_for_end(const sigset_t& ends);
 
-// Connections and files need more than the usual 1024 descriptors.
-void raise_descriptor_limit();
+// What a process's descriptors are for: so many servers in it, each with its files and its connections.
+struct DescriptorPlan {
+  uint32_t servers = 1;
+  uint64_t files_each = 0;           // of one server, besides what its connections need
+  uint32_t for_each_connection = 1;  // the socket, and files that it may have in use
+  uint32_t connections_wanted = 0;   // of one server
+};
+// How many connections each server may have so that `descriptors` suffice. invalid if that is less than 16: with the
+// number that would do.
+Result<uint32_t> connections_that_fit(const DescriptorPlan& plan, uint64_t descriptors);
+// Raises the process's limit of open files as far as it may, and plans with that. Says in the log when there are fewer
+// connections than wanted, and what to do.
+Result<uint32_t> plan_descriptors(const DescriptorPlan& plan);
 
 }  // namespace cairn
