@@ -29,7 +29,11 @@ Result<BufferPool::Lease> BufferPool::take(size_t bytes, Instant deadline) {
       }
     }
     if (held_ + kSizes[size_class] <= max_bytes_) break;
-    if (!returned_.wait_until(lock, deadline)) return {Errc::busy, "no memory for another append became free in time"};
+    if (!returned_.wait_until(lock, deadline)) {
+      return {Errc::busy, fmt::format("appends on their way to the disk hold all of their {} bytes of memory, and none "
+                                      "became free in time: the disk or other writers are slow",
+                                      max_bytes_)};
+    }
   }
   held_ += kSizes[size_class];
   lock.unlock();

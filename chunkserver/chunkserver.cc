@@ -40,7 +40,7 @@ Status Chunkserver::start() {
   buffers_ = std::make_unique<BufferPool>(options_.buffer_bytes);
   Metrics& metrics = options_.metrics != nullptr ? *options_.metrics : own_metrics_;
   counters_ = std::make_unique<ChunkCounters>(metrics, options_.metric_labels);
-  ChunkServiceParts parts{clock_, *store_, *identity_, *check_, *buffers_, *counters_, boot_};
+  ChunkServiceParts parts{clock_, *store_, *identity_, *check_, *buffers_, *counters_, boot_, options_.buffer_wait};
   server_ = std::make_unique<RpcServer>(network_, clock_, chunk_processors(parts), options_.rpc);
   TRY(server_->start(options_.listen));
   running_ = true;

@@ -33,6 +33,7 @@ struct ChunkserverOptions {
   StartupCheck::Options check;
   RpcServer::Limits rpc{.connections = 4096, .frame_bytes = 1u << 20};  // bulk bytes are not in the frames
   size_t buffer_bytes = 80u << 20;                                      // of appends on their way to the disk
+  Duration buffer_wait = 10s;  // so long an append waits for memory; then it is busy
   Metrics* metrics = nullptr;  // to count in, under `metric_labels`; nothing: its own. Outlives this.
   std::string metric_labels;   // like disk="0"
 };

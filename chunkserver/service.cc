@@ -14,7 +14,6 @@
 namespace cairn {
 namespace {
 
-constexpr Duration kBufferWait = 10s;  // of an append, for memory
 constexpr uint32_t kMaxPage = 10'000;  // shards in one listing
 
 ShardKey key_of(const ShardRef& shard) { return {shard.chunk, shard.shard}; }
@@ -124,7 +123,7 @@ void ChunkService::append(thrift::AppendReply& reply, const thrift::AppendReques
   };
   auto call = from_wire(request);
   if (!call.ok()) return refuse(call.error());
-  auto buffer = parts_.buffers.take(size, parts_.clock.now() + kBufferWait);
+  auto buffer = parts_.buffers.take(size, parts_.clock.now() + parts_.buffer_wait);
   if (!buffer.ok()) return refuse(buffer.error());
   Status came = tails_.read_tail(buffer->span());
   if (!came.ok()) give_up(came.error().what);

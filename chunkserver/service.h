@@ -34,6 +34,7 @@ struct ChunkServiceParts {
   BufferPool& buffers;
   ChunkCounters& counters;
   BootId boot{};
+  Duration buffer_wait = 10s;  // of an append, for memory
 };
 
 class ChunkService : public thrift::ChunkserverIf {
