@@ -21,6 +21,8 @@ namespace {
 // sendfile has no flag for "do not wait", so a send that makes no progress comes back after this long to look at its
 // deadline. A deadline is missed by at most this.
 constexpr timeval kSendTick{.tv_sec = 0, .tv_usec = 250'000};
+// One call goes on for as long as its reader takes anything, however little; so each is for no more than this.
+constexpr uint64_t kSendFileBytes = 256u << 10;
 // A read whose deadline is further away than this blocks in recv for as long, again and again: one system call where
 // trying, polling and reading would be three (a third of the time of a small call). Nearer deadlines are kept by poll.
 constexpr timeval kReceiveTick{.tv_sec = 1, .tv_usec = 0};
@@ -71,7 +73,7 @@ class TcpStream : public Stream {
     if (source < 0) return send_file_by_copy(*this, file, offset, length, deadline);
     auto position = static_cast<off_t>(offset);
     while (length > 0) {
-      const ssize_t n = ::sendfile(fd_.get(), source, &position, length);
+      const ssize_t n = ::sendfile(fd_.get(), source, &position, std::min(length, kSendFileBytes));
       if (n == 0) return write_zeros(length, deadline);  // behind the end of the file
       if (n < 0) {
         if (errno == EIO) return file_error("sendfile to", peer_, errno);  // of the disk, not of the peer
@@ -79,7 +81,7 @@ class TcpStream : public Stream {
         continue;
       }
       length -= static_cast<uint64_t>(n);
-      // Where it could not send all, it has waited: a reader who takes a little now and then must not hold it for ever.
+      // A reader who takes a little now and then must not hold this for ever.
       if (length > 0 && real_clock().now() >= deadline) {
         return Error{Errc::timed_out, "sendfile to " + peer_ + ": the deadline passed"};
       }
