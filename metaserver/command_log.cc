@@ -28,6 +28,12 @@ Error damage(const std::string& path, uint64_t offset, const std::string& why, c
   return {Errc::corrupt, fmt::format("log segment {} is damaged at offset {}: {}. {}", path, offset, why, mend)};
 }
 
+// A failed sync leaves the disk's content unknown, also one that names the lack of space as its reason.
+Status in_doubt(const Status& synced) {
+  if (synced.ok() || synced.code() != Errc::no_space) return synced;
+  return {Errc::io, synced.error().what};
+}
+
 constexpr const char* kRestore =
     "Changes that were acknowledged would be lost, so the metaserver does not start. Put this file back from a copy of "
     "the disk; "
@@ -42,13 +48,23 @@ Result<std::unique_ptr<CommandLog>> CommandLog::open(Disk& disk, Options options
   ASSIGN(const auto names, log->segment_names());
   for (size_t i = 0; i < names.size(); ++i) TRY(log->load(names[i], i + 1 == names.size()));
   if (log->segments_.empty()) return log;
-  Segment& newest = log->segments_.back();
-  ASSIGN(log->file_, disk.open(newest.path, OpenMode::read_write));
-  // A whole entry that was never synced may be seen here after a mere process crash. It will be applied, so it must be
-  // durable.
-  TRY(log->file_->sync_data());
+  ASSIGN(log->file_, disk.open(log->segments_.back().path, OpenMode::read_write));
+  TRY(log->make_durable(log->segments_.back()));
   TRY(disk.sync_directory(log->options_.directory));
   return log;
+}
+
+// A whole entry that was never synced may be seen here after a mere process crash. It will be applied, so it must be
+// durable. A sync alone would not do: after one that failed, the kernel shows the bytes and holds them for written. So
+// they are written once more. Earlier segments were synced, or there would be no later one.
+Status CommandLog::make_durable(const Segment& newest) {
+  ASSIGN(std::vector<uint8_t> bytes, read_whole(newest.path));
+  if (bytes.size() < newest.bytes) {
+    return damage(newest.path, bytes.size(), "it reads shorter than at the first time", kRestore);
+  }
+  const iovec piece{bytes.data(), newest.bytes};
+  TRY(file_->write_at(0, {&piece, 1}));
+  return file_->sync_data();
 }
 
 Result<std::vector<std::string>> CommandLog::segment_names() {
@@ -172,10 +188,13 @@ Status CommandLog::start_segment(LogIndex first) {
   const std::string header = encode_segment_header(segment.header);
   ASSIGN(auto file, disk_.open(segment.path, OpenMode::create_new));
   const iovec piece{const_cast<char*>(header.data()), header.size()};
-  TRY(file->write_at(0, {&piece, 1}));
-  TRY(file->sync_data());
+  if (const Status written = file->write_at(0, {&piece, 1}); !written.ok()) {
+    if (const Status removed = disk_.remove(segment.path); !removed.ok()) return removed;
+    return written;
+  }
+  TRY(in_doubt(file->sync_data()));
   kill_point(KillPoint::segment_made);
-  TRY(disk_.sync_directory(options_.directory));
+  TRY(in_doubt(disk_.sync_directory(options_.directory)));
   file_ = std::move(file);
   const Lock lock(mutex_);
   segments_.push_back(std::move(segment));
@@ -203,7 +222,7 @@ Status CommandLog::replay(LogIndex from, const VisitCommand& visit) {
 
 Error CommandLog::failed(const Error& cause) {
   failed_ = true;
-  return {cause.code, "the metaserver's log cannot be written, and takes no more changes: " + cause.what};
+  return {Errc::io, "the metaserver's log cannot be written, and takes no more changes: " + cause.what};
 }
 
 Status CommandLog::append(LogIndex first, const std::vector<std::string>& commands) {
@@ -220,7 +239,11 @@ Status CommandLog::append(LogIndex first, const std::vector<std::string>& comman
   }
   if (offset >= options_.segment_bytes) {
     reached(RarePath::log_roll_over);
-    if (const Status started = start_segment(first); !started.ok()) return failed(started.error());
+    if (const Status started = start_segment(first); !started.ok()) {
+      if (started.code() == Errc::no_space) return started;
+      return failed(started.error());
+    }
+    tail_in_doubt_ = false;
     const Lock lock(mutex_);
     header = segments_.back().header;
     offset = segments_.back().bytes;
@@ -228,16 +251,36 @@ Status CommandLog::append(LogIndex first, const std::vector<std::string>& comman
   const std::string entry = encode_entry(header, first, commands);
   if (entry.size() > kEntryHeaderBytes + kMaxEntryPayloadBytes)
     return {Errc::too_big, "a batch of commands is larger than a log entry may be"};
-  const iovec piece{const_cast<char*>(entry.data()), entry.size()};
-  if (const Status written = file_->write_at(offset, {&piece, 1}); !written.ok()) return failed(written.error());
-  kill_point(KillPoint::log_entry_written);
-  if (!planted(PlantedBug::skip_log_sync)) {
-    if (const Status synced = file_->sync_data(); !synced.ok()) return failed(synced.error());
+  if (const Status written = write_entry(offset, entry); !written.ok()) {
+    if (written.code() == Errc::no_space) return written;
+    return failed(written.error());
   }
-  kill_point(KillPoint::log_entry_synced);
   const Lock lock(mutex_);
   segments_.back().bytes += entry.size();
   segments_.back().next = LogIndex{raw(first) + commands.size()};
+  return {};
+}
+
+Status CommandLog::write_entry(uint64_t offset, const std::string& entry) {
+  if (tail_in_doubt_) TRY(cut_tail(offset));
+  const iovec piece{const_cast<char*>(entry.data()), entry.size()};
+  if (const Status written = file_->write_at(offset, {&piece, 1}); !written.ok()) {
+    if (written.code() != Errc::no_space) return written;
+    tail_in_doubt_ = true;
+    const Status cut = cut_tail(offset);
+    return cut.ok() ? written : cut;
+  }
+  kill_point(KillPoint::log_entry_written);
+  if (!planted(PlantedBug::skip_log_sync)) TRY(in_doubt(file_->sync_data()));
+  kill_point(KillPoint::log_entry_synced);
+  return {};
+}
+
+// Synced, so that no later crash finds the refused bytes behind, or instead of, what is written there next.
+Status CommandLog::cut_tail(uint64_t offset) {
+  TRY(file_->truncate(offset));
+  TRY(in_doubt(file_->sync_data()));
+  tail_in_doubt_ = false;
   return {};
 }
 

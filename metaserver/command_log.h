@@ -7,7 +7,11 @@
 // Only the last write can be torn, because the next begins after its sync. So bytes that are no entry, at the end of
 // the last segment and with no entry behind them, were never acknowledged and are cut off; anything else refuses to
 // open with a sentence that names file, offset and the mend. The log never ends up without a segment: its end is always
-// known. A failed write or sync is final: what is on the disk is unknown then, and only a new start finds out.
+// known.
+//
+// A full disk is no failure: a batch that does not fit is refused whole (no_space), the bytes that it left are cut off
+// and the cut is synced before the next one, and the log goes on. Any other failed write, and every failed sync, is
+// final: what is on the disk is unknown then, and only a new start finds out.
 //
 // append() and begin() from one thread; trim() from one other; the rest from any.
 // Not here: the bytes of a segment (log_format.h), what commands mean (command_codec.h), when to trim (checkpointer.h).
@@ -49,7 +53,8 @@ class CommandLog {
 
   // Calls visit for each command from this index on, in order. Before the first append.
   Status replay(LogIndex from, const VisitCommand& visit);
-  // Durable on return. first must be last() + 1. After an error the log is failed for good.
+  // Durable on return. first must be last() + 1. no_space: nothing was logged, try again when there is room. After any
+  // other error the log is failed for good.
   Status append(LogIndex first, const std::vector<std::string>& commands);
   // Removes whole segments that hold nothing behind upto; the newest segment stays.
   Status trim(LogIndex upto);
@@ -64,15 +69,19 @@ class CommandLog {
   CommandLog(Disk& disk, Options options) : disk_(disk), options_(std::move(options)) {}
   Result<std::vector<std::string>> segment_names();
   Status load(const std::string& name, bool last_file);
+  Status make_durable(const Segment& newest);
   Status start_segment(LogIndex first);
   Result<std::vector<uint8_t>> read_whole(const std::string& path);
+  Status write_entry(uint64_t offset, const std::string& entry);
+  Status cut_tail(uint64_t offset);
   Error failed(const Error& cause);
 
   Disk& disk_;
   const Options options_;
   Incarnation incarnation_{};
   uint64_t cut_bytes_ = 0;
-  std::unique_ptr<File> file_;  // of the newest segment; used by the appending thread
+  std::unique_ptr<File> file_;  // of the newest segment; used by the appending thread, as the next
+  bool tail_in_doubt_ = false;  // a refused batch may have left bytes behind the last entry
   std::atomic<bool> failed_{false};
   mutable Mutex mutex_;            // guards segments_; never held across I/O
   std::vector<Segment> segments_;  // ascending and without gaps

@@ -274,6 +274,99 @@ TEST_F(CommandLogTest, AFailedWriteOrSyncIsFinal) {
   }
 }
 
+// The kernel shows what a failed sync did not store, and calls it clean: a sync after a restart would not store it
+// either.
+TEST_F(CommandLogTest, WhatIsSeenAfterAFailedSyncIsStoredByTheNextStart) {
+  auto log = new_log();
+  append(*log, 1, 1);
+  disk_.add_fault({.operation = DiskOperation::sync, .times = 1});
+  EXPECT_FALSE(log->append(LogIndex{2}, {command(2)}).ok());
+  log.reset();  // the process ends itself
+  disk_.clear_faults();
+  log = must_open();
+  ASSERT_EQ(log->last(), LogIndex{2});  // applied, and answered to a retry
+  append(*log, 3, 1);
+  log.reset();
+  disk_.crash();
+  log = must_open();
+  EXPECT_EQ(replayed_until(*log, 1), 3u);
+}
+
+TEST_F(CommandLogTest, AFullDiskRefusesABatchWholeAndTheLogGoesOn) {
+  for (uint64_t free_pages = 0; free_pages < 12; ++free_pages) {
+    ASSERT_TRUE(disk_.remove(kFirstSegment).ok() || free_pages == 0);
+    auto log = new_log();
+    append(*log, 1, 3);
+    const auto before = contents(kFirstSegment);
+    disk_.set_capacity(disk_.used_bytes() + free_pages * 4096);
+    const std::vector<std::string> large = {std::string(20'000, 'a'), std::string(30'000, 'b')};
+    EXPECT_EQ(log->append(LogIndex{4}, large).code(), Errc::no_space);
+    EXPECT_EQ(raw(log->last()), 3u);
+    EXPECT_EQ(log->bytes(), before.size());
+    EXPECT_EQ(contents(kFirstSegment), before) << "nothing of it is left, with " << free_pages << " pages free";
+    append(*log, 4, 1);  // fits into the page that is there
+    disk_.set_capacity(uint64_t{1} << 40);
+    append(*log, 5, 1);
+    log = must_open();
+    EXPECT_EQ(log->cut_bytes(), 0u);
+    EXPECT_EQ(replayed_until(*log, 1), 5u);
+  }
+}
+
+TEST_F(CommandLogTest, AFullDiskAtARollOverLeavesNoHalfSegment) {
+  auto log = new_log(100);
+  append(*log, 1, 3);
+  disk_.set_capacity(disk_.used_bytes());
+  EXPECT_EQ(log->append(LogIndex{4}, {command(4)}).code(), Errc::no_space);
+  EXPECT_EQ(log->append(LogIndex{4}, {command(4)}).code(), Errc::no_space);
+  EXPECT_EQ(disk_.list(kDirectory)->size(), 1u);
+  disk_.set_capacity(uint64_t{1} << 40);
+  append(*log, 4, 2);
+  EXPECT_EQ(disk_.list(kDirectory)->size(), 2u);
+  EXPECT_EQ(replayed_until(*must_open(100), 1), 5u);
+}
+
+TEST_F(CommandLogTest, ATailThatCannotBeRestoredNowIsRestoredBeforeTheNextBatch) {
+  auto log = new_log();
+  append(*log, 1, 3);
+  // The write fails, and so does the truncation of what it has left.
+  disk_.add_fault({.operation = DiskOperation::write, .path_part = "log-", .code = Errc::no_space, .times = 2});
+  EXPECT_EQ(log->append(LogIndex{4}, {std::string(20'000, 'a')}).code(), Errc::no_space);
+  auto bytes = contents(kFirstSegment);
+  bytes.resize(bytes.size() + 20'000, 'a');
+  write_file(kFirstSegment, bytes);
+  append(*log, 4, 1);
+  log = must_open();
+  EXPECT_EQ(log->cut_bytes(), 0u);
+  EXPECT_EQ(replayed_until(*log, 1), 4u);
+}
+
+TEST_F(CommandLogTest, APowerCutInAFullDiskLosesNothingThatWasAcknowledged) {
+  for (int round = 0; round < 50; ++round) {
+    ASSERT_TRUE(disk_.remove(kFirstSegment).ok() || round == 0);
+    auto log = new_log();
+    append(*log, 1, 3);
+    disk_.set_capacity(disk_.used_bytes() + 3 * 4096);
+    EXPECT_EQ(log->append(LogIndex{4}, {std::string(30'000, 'a')}).code(), Errc::no_space);
+    append(*log, 4, 1);
+    EXPECT_EQ(log->append(LogIndex{5}, {std::string(30'000, 'a')}).code(), Errc::no_space);
+    log.reset();
+    disk_.crash();
+    disk_.set_capacity(uint64_t{1} << 40);
+    log = must_open();
+    EXPECT_EQ(replayed_until(*log, 1), 4u);
+    append(*log, 5, 1);
+  }
+}
+
+TEST_F(CommandLogTest, ASyncThatFailsForWantOfSpaceIsFinal) {
+  auto log = new_log();
+  append(*log, 1, 1);
+  disk_.add_fault({.operation = DiskOperation::sync, .path_part = "log-", .code = Errc::no_space, .times = 1});
+  EXPECT_EQ(log->append(LogIndex{2}, {command(2)}).code(), Errc::io) << "what the disk holds is unknown";
+  EXPECT_EQ(log->append(LogIndex{2}, {command(2)}).code(), Errc::io);
+}
+
 TEST_F(CommandLogTest, AnIndexThatDoesNotFollowIsRefused) {
   auto log = new_log();
   append(*log, 1, 3);
