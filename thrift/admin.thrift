@@ -33,6 +33,7 @@ struct StatusReply {
   18: optional i64 pending_punches
   19: optional string state_hash      // only when asked for
   20: optional i32 survivable_losses  // servers that may be lost next without losing data; -1: some data is unreadable now
+  21: optional list<string> troubles  // what an administrator must mend, a sentence each
 }
 struct ChunkListRequest { 1: i64 session  2: i64 after  3: i32 limit }
 struct ChunkListReply { 1: optional types.Error error  2: optional list<types.Chunk> chunks }

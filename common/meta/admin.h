@@ -29,6 +29,7 @@ struct ClusterStatus {
   uint64_t applied_index = 0, log_bytes = 0, garbage_chunks = 0, pending_punches = 0;
   std::string state_hash;
   int32_t survivable_losses = 0;
+  std::vector<std::string> troubles;  // what an administrator must mend, a sentence each
 };
 
 }  // namespace cairn

@@ -269,6 +269,7 @@ void fill_reply(thrift::StatusReply& reply, const ClusterStatus& status) {
   reply.__set_pending_punches(static_cast<int64_t>(status.pending_punches));
   if (!status.state_hash.empty()) reply.__set_state_hash(status.state_hash);
   reply.__set_survivable_losses(status.survivable_losses);
+  if (!status.troubles.empty()) reply.__set_troubles(status.troubles);
 }
 Result<ClusterStatus> from_wire(const thrift::StatusReply& reply) {
   // What says whether data is at risk must be there: green only where it is true.
@@ -295,6 +296,7 @@ Result<ClusterStatus> from_wire(const thrift::StatusReply& reply) {
     status.pending_punches = static_cast<uint64_t>(reply.pending_punches);
     status.state_hash = reply.state_hash;
     status.survivable_losses = reply.survivable_losses;
+    status.troubles = reply.troubles;
     return status;
   });
 }

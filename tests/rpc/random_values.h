@@ -168,6 +168,7 @@ class RandomValues {
     status.pending_punches = random_();
     status.state_hash = text(40);
     status.survivable_losses = static_cast<int32_t>(below(5)) - 1;
+    if (flip()) status.troubles = {text(40), text(40)};
     return status;
   }
 

@@ -41,6 +41,7 @@ void print_status(const ClusterStatus& status, const Address& metaserver) {
   const Verdict verdict = verdict_of(status);
   fmt::print("{}: {}\n", name_of(verdict.condition), verdict.what);
   if (!verdict.advice.empty()) fmt::print("  next: {}\n", verdict.advice);
+  for (const std::string& trouble : status.troubles) fmt::print("  trouble: {}\n", trouble);
   fmt::print("\n  metaserver {}, up {}\n", metaserver.text(), human_milliseconds(status.uptime_ms));
   fmt::print("  {} of data, {}, {} ({} open, {} shortened, {} waiting to be deleted), {} missing\n",
              human_bytes(status.live_bytes), counted(status.inodes, "inode"), counted(status.chunks, "chunk"),

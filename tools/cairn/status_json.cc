@@ -34,7 +34,8 @@ Json to_json(const ClusterStatus& status, const Address& metaserver) {
               {"applied_index", status.applied_index},
               {"log_bytes", status.log_bytes},
               {"garbage_chunks", status.garbage_chunks},
-              {"pending_punches", status.pending_punches}};
+              {"pending_punches", status.pending_punches},
+              {"troubles", status.troubles}};
   out["servers"] = Json::array();
   for (const ServerInfo& server : status.servers) out["servers"].push_back(to_json(server));
   out["classes"] = Json::array();

@@ -93,6 +93,13 @@ Verdict verdict_of(const ClusterStatus& status) {
                         who.empty() ? "" : "; ", who),
             start.empty() ? "add chunkservers on more hosts" : start};
   }
+  if (!status.troubles.empty()) {
+    return {Condition::degraded,
+            fmt::format("{}; everything can be read, {} missing, {}{}{}", status.troubles.front(),
+                        counted(status.missing_shards, "shard"), losses(status.survivable_losses),
+                        who.empty() ? "" : "; ", who),
+            start};
+  }
   if (status.missing_shards > 0) {
     return {Condition::degraded,
             fmt::format("{} missing; everything can be read, {}{}{}", counted(status.missing_shards, "shard"),
