@@ -37,13 +37,21 @@ Status Checkpointer::stop() {
 
 bool Checkpointer::due(Instant now) const {
   if (committer_.applied() == flushed_) return false;
-  return log_.bytes() >= bytes_after_flush_ + options_.log_bytes || now - last_flush_ >= options_.interval;
+  const bool low = options_.reserve != nullptr && options_.reserve->low();
+  return log_.bytes() >= bytes_after_flush_ + options_.log_bytes ||
+         now - last_flush_ >= (low ? options_.interval_when_low : options_.interval);
+}
+
+Status Checkpointer::flush() {
+  const Status flushed = store_.flush();
+  if (flushed.ok() || flushed.code() != Errc::no_space || options_.reserve == nullptr) return flushed;
+  return options_.reserve->release() ? store_.flush() : flushed;
 }
 
 Status Checkpointer::flush_and_trim() {
   const LogIndex applied = committer_.applied();
   if (applied == flushed_) return {};
-  if (!planted(PlantedBug::trim_log_early)) TRY(store_.flush());
+  if (!planted(PlantedBug::trim_log_early)) TRY(flush());
   kill_point(KillPoint::store_flushed);
   flushed_ = applied;
   TRY(log_.trim(applied));
@@ -58,6 +66,7 @@ void Checkpointer::run() {
       wake_.wait_until(lock, clock_.now() + options_.look_every, [&] { return stopping_; });
       if (stopping_) return;
     }
+    if (options_.reserve != nullptr) options_.reserve->tend();
     const Instant now = clock_.now();
     if (!due(now)) continue;
     last_flush_ = now;  // also after a failure: not in a tight loop

@@ -3,13 +3,16 @@
 //
 // The store may be ahead of its flush at any time; the log before the applied index that was read before the flush is
 // then not needed any more. A flush that fails leaves the log as it is and is tried again: nothing is lost by that,
-// only space. One thread of its own, which stop() ends with a last flush.
+// only space. While the metadata's disk is low on space it flushes every 2 s with changes, so that the log takes
+// little, and it tends the reserve (disk_reserve.h), out of which a flush that did not fit is tried once more. One
+// thread of its own, which stop() ends with a last flush.
 #pragma once
 
 #include "common/base/clock.h"
 #include "common/base/thread.h"
 #include "metaserver/command_log.h"
 #include "metaserver/committer.h"
+#include "metaserver/disk_reserve.h"
 #include "metaserver/ordered_store.h"
 
 namespace cairn {
@@ -20,6 +23,8 @@ class Checkpointer {
     uint64_t log_bytes = 64u << 20;  // appended since the last flush
     Duration interval = 30s;
     Duration look_every = 1s;
+    Duration interval_when_low = 2s;
+    DiskReserve* reserve = nullptr;  // outlives this; may be none
   };
   Checkpointer(Clock& clock, CommandLog& log, OrderedStore& store, const Committer& committer, Options options);
   ~Checkpointer();  // ends the thread without a flush, if stop() was not called
@@ -30,6 +35,7 @@ class Checkpointer {
   void run();
   void end();
   Status flush_and_trim();
+  Status flush();
   bool due(Instant now) const;
 
   Clock& clock_;

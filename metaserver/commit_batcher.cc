@@ -54,6 +54,25 @@ void CommitBatcher::committed() {
   under_way_tickets_.clear();
 }
 
+std::vector<Mutation> CommitBatcher::waiting(const Wanted& wanted) const {
+  std::vector<Mutation> mutations;
+  for (const Waiting& one : waiting_) {
+    if (wanted(one.command)) mutations.push_back(one.command.mutation);
+  }
+  return mutations;
+}
+
+std::vector<CommitBatcher::Ticket> CommitBatcher::withdraw(const Wanted& wanted) {
+  std::vector<Ticket> withdrawn;
+  std::erase_if(waiting_, [&](const Waiting& one) {
+    if (!wanted(one.command)) return false;
+    withdrawn.push_back(one.ticket);
+    waiting_bytes_ -= one.bytes;
+    return true;
+  });
+  return withdrawn;
+}
+
 std::vector<CommitBatcher::Ticket> CommitBatcher::fail(Error error) {
   if (!failed_) failed_ = std::move(error);
   std::vector<Ticket> unanswered = std::move(under_way_tickets_);

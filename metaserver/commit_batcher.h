@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -43,8 +44,14 @@ class CommitBatcher {
   // just behind that of the batch before if the clock went back: no two batches have the same.
   std::optional<Batch> take(int64_t wall_ns);
   bool can_take() const { return !under_way_ && !waiting_.empty(); }
+  // So many commands of the batch under way were refused and take no index; the others moved up.
+  void refused(size_t commands) { under_way_last_ = LogIndex{raw(under_way_last_) - commands}; }
   // The batch under way is in the log and in the store.
   void committed();
+  // Of the waiting ones: whose are wanted; and takes them out.
+  using Wanted = std::function<bool(const Command&)>;
+  std::vector<Mutation> waiting(const Wanted& wanted) const;
+  std::vector<Ticket> withdraw(const Wanted& wanted);
   // Nothing more will be written. Returns every ticket that has no answer: of the batch under way, then the waiting
   // ones.
   std::vector<Ticket> fail(Error error);

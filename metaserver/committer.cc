@@ -3,8 +3,12 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+
 #include "common/probes/kill_point.h"
 #include "metaserver/command_codec.h"
+#include "metaserver/queries.h"
+#include "metaserver/space_needs.h"
 #include "metaserver/state_machine.h"
 #include "metaserver/transaction.h"
 
@@ -67,41 +71,160 @@ void Committer::run() {
       batch = batcher_.take(clock_.wall_ns());
       if (!batch) return;  // stopping, and nothing is left
     }
-    auto outcomes = commit(*batch);
-    if (!outcomes.ok()) return fail(outcomes.error());
-    answer(*batch, std::move(outcomes).value());
+    UnderWay work{std::move(*batch), {}, {}};
+    work.outcomes.resize(work.batch.commands.size());
+    if (const Status done = commit(work); !done.ok()) return fail(done.error());
+    answer(std::move(work));
   }
 }
 
-Result<std::vector<Outcome>> Committer::commit(const CommitBatcher::Batch& batch) {
-  std::vector<std::string> encoded;
-  encoded.reserve(batch.commands.size());
-  for (const Command& command : batch.commands) encoded.push_back(encode_command(command));
-  TRY(log_.append(batch.first, encoded));
+Status Committer::commit(UnderWay& work) {
+  TRY(refuse_refused_before(work));
+  if (options_.reserve != nullptr && options_.reserve->low()) TRY(refuse_what_needs_space(work));
+  TRY(log(work));
+  if (work.logged.empty()) return {};
 
   Transaction transaction(store_.view());
-  std::vector<Outcome> outcomes;
-  outcomes.reserve(batch.commands.size());
-  for (size_t i = 0; i < batch.commands.size(); ++i) {
-    ASSIGN(Outcome outcome, apply(transaction, LogIndex{raw(batch.first) + i}, batch.commands[i]));
-    outcomes.push_back(std::move(outcome));
+  uint64_t index = raw(work.batch.first);
+  for (const size_t position : work.logged) {
+    ASSIGN(Outcome outcome, apply(transaction, LogIndex{index++}, work.batch.commands[position]));
+    work.outcomes[position] = std::move(outcome);
   }
-  TRY(store_.write(transaction.take()));
+  TRY(write(work, transaction.take()));
   kill_point(KillPoint::batch_applied);
-  return outcomes;
+  return {};
 }
 
-void Committer::answer(const CommitBatcher::Batch& batch, std::vector<Outcome> outcomes) {
-  applied_.store(raw(batch.first) + batch.commands.size() - 1, std::memory_order_release);
-  last_wall_ns_.store(batch.commands.back().wall_ns, std::memory_order_release);
-  batches_.fetch_add(1, std::memory_order_relaxed);
+// A retry of what was done already is answered from its outcome. This thread alone writes the store, so whatever came
+// before this batch can be seen in it.
+Status Committer::refuse_what_needs_space(UnderWay& work) {
+  const auto view = store_.view();
+  for (size_t i = 0; i < work.outcomes.size(); ++i) {
+    const Command& command = work.batch.commands[i];
+    if (work.outcomes[i] || !needs_space(command)) continue;
+    ASSIGN(auto stored, queries::outcome(*view, command.mutation.session, command.mutation.request));
+    if (!stored) remember_refusal(command.mutation);
+    work.outcomes[i] = stored ? std::move(*stored) : Outcome(no_space("the rest is kept for changes that free some"));
+  }
+  return {};
+}
+
+Status Committer::refuse_refused_before(UnderWay& work) {
+  if (refused_.empty()) return {};
+  for (size_t i = 0; i < work.outcomes.size(); ++i) {
+    const Mutation& mutation = work.batch.commands[i].mutation;
+    if (refused_.contains({mutation.session, mutation.request}))
+      work.outcomes[i] = Outcome(no_space("it was refused before, and is not done late"));
+  }
+  return {};
+}
+
+void Committer::refuse_all(UnderWay& work, const Error& error) {
+  for (size_t i = 0; i < work.outcomes.size(); ++i) {
+    if (work.outcomes[i]) continue;
+    if (needs_space(work.batch.commands[i])) remember_refusal(work.batch.commands[i].mutation);
+    work.outcomes[i] = Outcome(no_space(error.what));
+  }
+}
+
+void Committer::remember_refusal(const Mutation& mutation) {
+  const Request request{mutation.session, mutation.request};
+  if (!refused_.insert(request).second) return;
+  refused_in_order_.push_back(request);
+  if (refused_in_order_.size() <= kRefusalsKept) return;
+  refused_.erase(refused_in_order_.front());
+  refused_in_order_.pop_front();
+}
+
+Error Committer::no_space(const std::string& cause) const {
+  const std::string trouble = options_.reserve != nullptr ? options_.reserve->trouble() : "";
+  return {Errc::no_space, fmt::format("{}: {}", trouble.empty() ? "metadata disk full" : trouble, cause)};
+}
+
+// Into the log, with as many of its commands as fit: first all, then those that need no space, then none.
+Status Committer::log(UnderWay& work) {
+  while (true) {
+    work.logged.clear();
+    std::vector<std::string> encoded;
+    for (size_t i = 0; i < work.outcomes.size(); ++i) {
+      if (work.outcomes[i]) continue;
+      work.logged.push_back(i);
+      encoded.push_back(encode_command(work.batch.commands[i]));
+    }
+    if (work.logged.empty()) return {};
+    const Status appended = log_.append(work.batch.first, encoded);
+    if (appended.ok() || appended.code() != Errc::no_space) return appended;
+    const bool released = options_.reserve != nullptr && options_.reserve->release();
+    TRY(refuse_what_needs_space(work));
+    const auto refused = [&](size_t i) { return work.outcomes[i].has_value(); };
+    if (!released && std::none_of(work.logged.begin(), work.logged.end(), refused)) refuse_all(work, appended.error());
+  }
+}
+
+Status Committer::write(const UnderWay& work, const std::vector<StoreWrite>& rows) {
+  while (true) {
+    const Status written = store_.write(rows);
+    if (written.ok() || written.code() != Errc::no_space) return written;
+    if (options_.reserve != nullptr) options_.reserve->release();
+    if (store_.resume().ok()) continue;
+    if (!wait_for_the_store(work, written.error()))
+      return {Errc::unavailable, "the metaserver was stopped while its disk was full; its log has the change"};
+  }
+}
+
+// Until the next attempt. Meanwhile nobody waits in vain for what cannot be done: changes that need space are refused,
+// unless they repeat one of the batch, which is in the log. False: the committer is to stop.
+bool Committer::wait_for_the_store(const UnderWay& work, const Error& error) {
+  const Error refusal = no_space("the store takes no changes until there is room");
+  spdlog::warn("{} ({})", refusal.what, error.what);
+  std::vector<Mutation> candidates;
+  {
+    Lock lock(mutex_);
+    work_.wait_until(lock, clock_.now() + options_.store_pause, [&] { return stopping_; });
+    if (stopping_) return false;
+    candidates = batcher_.waiting([](const Command& command) { return needs_space(command); });
+  }
+  std::set<Request> refusable;
+  const auto view = store_.view();
+  for (const Mutation& mutation : candidates) {
+    const auto stored = queries::outcome(*view, mutation.session, mutation.request);
+    if (stored.ok() && !*stored) refusable.insert({mutation.session, mutation.request});  // else its row answers it
+  }
+  for (const size_t position : work.logged) {
+    const Mutation& mutation = work.batch.commands[position].mutation;
+    refusable.erase({mutation.session, mutation.request});
+  }
+  for (const Request& request : refusable) remember_refusal({request.first, request.second, {}});
+  Waiters refused;
+  {
+    const Lock lock(mutex_);
+    for (const CommitBatcher::Ticket ticket : batcher_.withdraw([&](const Command& command) {
+           return refusable.contains({command.mutation.session, command.mutation.request});
+         })) {
+      const auto it = waiters_.find(ticket);
+      it->second->outcome = Outcome(refusal);
+      refused.push_back(std::move(it->second));
+      waiters_.erase(it);
+    }
+  }
+  for (const auto& waiter : refused) waiter->answered.notify_one();
+  return true;
+}
+
+void Committer::answer(UnderWay work) {
+  if (!work.logged.empty()) {
+    applied_.store(raw(work.batch.first) + work.logged.size() - 1, std::memory_order_release);
+    last_wall_ns_.store(work.batch.commands.back().wall_ns, std::memory_order_release);
+    batches_.fetch_add(1, std::memory_order_relaxed);
+  }
   Waiters answered;
   {
     const Lock lock(mutex_);
+    batcher_.refused(work.batch.commands.size() - work.logged.size());
     batcher_.committed();
-    for (size_t i = 0; i < batch.tickets.size(); ++i) {
-      const auto it = waiters_.find(batch.tickets[i]);
-      it->second->outcome = std::move(outcomes[i]);
+    for (size_t i = 0; i < work.batch.tickets.size(); ++i) {
+      const auto it = waiters_.find(work.batch.tickets[i]);
+      it->second->outcome = std::move(work.outcomes[i]);
       answered.push_back(std::move(it->second));
       waiters_.erase(it);
     }

@@ -12,6 +12,7 @@
 #include "metaserver/cluster.h"
 #include "metaserver/command_log.h"
 #include "metaserver/committer.h"
+#include "metaserver/disk_reserve.h"
 #include "metaserver/janitor.h"
 #include "metaserver/queries.h"
 #include "metaserver/recovery.h"
@@ -86,6 +87,7 @@ struct Metaserver::Parts {
   std::unique_ptr<CommandLog> log;
   Recovered recovered;
   StorageClass default_class;
+  std::unique_ptr<DiskReserve> reserve;
   std::unique_ptr<Committer> committer;
   std::unique_ptr<Checkpointer> checkpointer;
   std::unique_ptr<Sessions> sessions;
@@ -95,6 +97,12 @@ struct Metaserver::Parts {
   std::unique_ptr<Janitor> janitor;
   std::unique_ptr<Ticker> ticker;
   std::unique_ptr<RpcServer> server;
+
+  std::vector<std::string> troubles() const {
+    std::vector<std::string> all;
+    if (std::string full = reserve->trouble(); !full.empty()) all.push_back(std::move(full));
+    return all;
+  }
 
   // No more calls from outside, nor from our own threads. Idempotent.
   void end_callers() {
@@ -121,16 +129,26 @@ Status Metaserver::start() {
   ASSIGN(parts.log, CommandLog::open(disk_, {options_.log_directory, options_.log_segment_bytes, random(),
                                              applied.ok() ? applied->index : LogIndex{0}}));
   const Genesis for_new{Incarnation{random() | 1}, options_.default_class, clock_.wall_ns()};
-  ASSIGN(parts.recovered, recover(*parts.log, store_, for_new));
+  parts.reserve = std::make_unique<DiskReserve>(
+      disk_, clock_,
+      DiskReserve::Options{options_.log_directory, options_.disk_reserve_bytes, options_.disk_low_bytes});
+  parts.reserve->tend();
+  auto recovered = recover(*parts.log, store_, for_new);
+  if (!recovered.ok() && recovered.code() == Errc::no_space && parts.reserve->release()) {
+    TRY(store_.resume());
+    recovered = recover(*parts.log, store_, for_new);
+  }
+  ASSIGN(parts.recovered, std::move(recovered));
   const Incarnation incarnation = parts.recovered.incarnation;
   ASSIGN(parts.default_class, queries::storage_class(*store_.view(), kDefaultClass));
 
-  parts.committer =
-      std::make_unique<Committer>(clock_, *parts.log, store_, parts.recovered.applied, parts.recovered.wall_ns,
-                                  Committer::Options{.limits = {}, .on_failure = options_.on_failure});
-  parts.checkpointer =
-      std::make_unique<Checkpointer>(clock_, *parts.log, store_, *parts.committer,
-                                     Checkpointer::Options{options_.flush_log_bytes, options_.flush_interval, 1s});
+  parts.committer = std::make_unique<Committer>(
+      clock_, *parts.log, store_, parts.recovered.applied, parts.recovered.wall_ns,
+      Committer::Options{.limits = {}, .on_failure = options_.on_failure, .reserve = parts.reserve.get()});
+  parts.checkpointer = std::make_unique<Checkpointer>(
+      clock_, *parts.log, store_, *parts.committer,
+      Checkpointer::Options{
+          .log_bytes = options_.flush_log_bytes, .interval = options_.flush_interval, .reserve = parts.reserve.get()});
   // A command that changes nothing: it shows that the log can be written, and its index, which no earlier run had,
   // makes the numbers of this run's events and leases larger than all before.
   const Outcome first = parts.committer->propose(DefineClass{parts.default_class});
@@ -151,8 +169,8 @@ Status Metaserver::start() {
                                                  .on_map_changed = [&parts] { parts.sessions->map_changed(); },
                                                  .most_servers = options_.most_servers});
   TRY(parts.cluster->restore());
-  parts.status =
-      std::make_unique<StatusReporter>(clock_, store_, *parts.log, *parts.committer, *parts.cluster, *parts.sessions);
+  parts.status = std::make_unique<StatusReporter>(clock_, store_, *parts.log, *parts.committer, *parts.cluster,
+                                                  *parts.sessions, [&parts] { return parts.troubles(); });
   parts.housekeeping = std::make_unique<NetworkHousekeeping>(network_, clock_, *parts.cluster);
   parts.janitor = std::make_unique<Janitor>(
       clock_, *parts.committer, store_, *parts.cluster, *parts.housekeeping,

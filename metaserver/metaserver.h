@@ -41,6 +41,8 @@ struct MetaserverOptions {
   uint64_t log_segment_bytes = 16u << 20;
   uint64_t flush_log_bytes = 64u << 20;
   Duration flush_interval = 30s;
+  uint64_t disk_reserve_bytes = 32u << 20;  // kept on the log's disk for changes that free space (disk_reserve.h)
+  uint64_t disk_low_bytes = 64u << 20;      // with less free, changes that need space are refused
   std::function<void(const Error&)> on_failure = {};  // the log or the store failed: the process should end
 };
 

@@ -4,7 +4,8 @@
 // Keys and values are bytes; keys are ordered as unsigned bytes. write() is atomic and visible at once, but durable
 // only after flush(), or whenever the store likes: after a crash the store is as it was after some earlier write(),
 // never between two, and never older than the last flush(). The applied log index is part of each batch (under
-// kAppliedKey), so the log can be replayed from it. One writer; any number of readers.
+// kAppliedKey), so the log can be replayed from it. One writer; any number of readers. no_space: the disk is full, and
+// nothing of the batch was written; the store may refuse everything until resume().
 #pragma once
 
 #include <functional>
@@ -39,6 +40,8 @@ class OrderedStore {
   virtual std::shared_ptr<const StoreView> view() const = 0;       // of everything written so far
   virtual Status write(const std::vector<StoreWrite>& batch) = 0;  // a later entry of the same key wins
   virtual Status flush() = 0;
+  // After no_space: takes writes again, if the disk has room by now. The views stay readable all the time.
+  virtual Status resume() { return {}; }
 };
 
 }  // namespace cairn

@@ -3,10 +3,17 @@
 #include <fmt/format.h>
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
+#include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
 #include <rocksdb/table.h>
 #include <rocksdb/utilities/table_properties_collectors.h>
 #include <rocksdb/write_batch.h>
+#include <spdlog/spdlog.h>
+
+#include <array>
+#include <cstdarg>
+#include <cstdio>
 
 #include "common/base/thread.h"
 
@@ -30,6 +37,28 @@ constexpr size_t kErasedWindow = 4096;
 constexpr size_t kErasedInWindow = 1024;
 constexpr uint64_t kErasedInMemtable = 20'000;
 
+// RocksDB's warnings, in our log. Its own file LOG must not be: with the assertions that Debian's library has, writing
+// to it once more after a full disk refused it ends the process.
+class WarningsOnly : public rocksdb::Logger {
+ public:
+  WarningsOnly() : rocksdb::Logger(rocksdb::InfoLogLevel::WARN_LEVEL) {}
+  using rocksdb::Logger::Logv;
+  void Logv(const char* format, va_list arguments) override {
+    std::array<char, 1024> line{};
+    (void)std::vsnprintf(line.data(), line.size(), format, arguments);
+    spdlog::warn("metadata store: {}", line.data());
+  }
+};
+
+// Recovery from a full disk is ours (resume()). RocksDB's own waits for as much free space as all memtables may take,
+// which a small disk never has, and it keeps everybody else from trying.
+class NoOwnRecovery : public rocksdb::EventListener {
+ public:
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status, bool* auto_recovery) override {
+    *auto_recovery = false;
+  }
+};
+
 rocksdb::Options options_of(const RocksOptions& options, const std::shared_ptr<rocksdb::Cache>& cache) {
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = cache;
@@ -49,8 +78,8 @@ rocksdb::Options options_of(const RocksOptions& options, const std::shared_ptr<r
   rocks.avoid_flush_during_shutdown = true;  // stopping flushes by itself; a destructor is like a crash
   rocks.avoid_flush_during_recovery = true;
   rocks.max_open_files = 256;  // each costs memory for its reader
-  rocks.keep_log_file_num = 4;
-  rocks.max_log_file_size = 4 << 20;
+  rocks.info_log = std::make_shared<WarningsOnly>();
+  rocks.listeners.push_back(std::make_shared<NoOwnRecovery>());
   rocks.compression = rocksdb::kNoCompression;  // small rows of mostly numbers; reads stay free of inflating
   rocks.level_compaction_dynamic_level_bytes = true;
   rocks.table_properties_collector_factories.push_back(
@@ -151,7 +180,9 @@ Status RocksStore::write(const std::vector<StoreWrite>& batch) {
     rocksdb::FlushOptions in_background;
     in_background.wait = false;
     in_background.allow_write_stall = true;
-    if (const rocksdb::Status begun = state_->db->Flush(in_background); !begun.ok()) return error_of("flush", begun);
+    // The batch is in: a flush that cannot begin is no failure of it, and whoever flushes next is told why.
+    if (const rocksdb::Status begun = state_->db->Flush(in_background); !begun.ok())
+      spdlog::warn("{}", error_of("flush", begun).what);
   }
   // Aliasing: the view holds the whole state, so that the database outlives it. The cycle through `current` is cut by
   // the destructor.
@@ -163,9 +194,17 @@ Status RocksStore::write(const std::vector<StoreWrite>& batch) {
 }
 
 Status RocksStore::flush() {
+  TRY(resume());  // an earlier failure in the background may have stopped flushes and compactions
   rocksdb::FlushOptions options;
   options.wait = true;
   return status_of("flush", state_->db->Flush(options));
+}
+
+// Flushes what is in memory, if anything had failed. Busy: another thread is at it.
+Status RocksStore::resume() {
+  const rocksdb::Status resumed = state_->db->Resume();
+  if (resumed.IsBusy()) return {Errc::no_space, "metadata store: it is being resumed"};
+  return status_of("resume", resumed);
 }
 
 uint64_t RocksStore::memory_bytes() const {

@@ -29,6 +29,7 @@ class RocksStore : public OrderedStore {
   std::shared_ptr<const StoreView> view() const override;
   Status write(const std::vector<StoreWrite>& batch) override;
   Status flush() override;
+  Status resume() override;
 
   uint64_t memory_bytes() const;  // memtables and block cache, for metrics
   uint64_t disk_bytes() const;    // of its live files

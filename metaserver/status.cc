@@ -11,13 +11,15 @@
 namespace cairn {
 
 StatusReporter::StatusReporter(Clock& clock, const OrderedStore& store, const CommandLog& log,
-                               const Committer& committer, const Cluster& cluster, const Sessions& sessions)
+                               const Committer& committer, const Cluster& cluster, const Sessions& sessions,
+                               Troubles troubles)
     : clock_(clock),
       store_(store),
       log_(log),
       committer_(committer),
       cluster_(cluster),
       sessions_(sessions),
+      troubles_(std::move(troubles)),
       started_(clock.now()) {}
 
 Result<Redundancy> StatusReporter::redundancy() const {
@@ -79,6 +81,7 @@ Result<ClusterStatus> StatusReporter::status(bool with_state_hash) const {
                              : redundancy.least                 ? *redundancy.least
                              : fallback != status.classes.end() ? fallback->policy.m
                                                                 : 0;
+  status.troubles = troubles_();
   status.servers = cluster_.servers();
   status.sessions = sessions_.list();
   ASSIGN(const auto open, queries::open_chunks(*view));

@@ -6,6 +6,10 @@
 // at once, of which one is kept.
 #pragma once
 
+#include <functional>
+#include <string>
+#include <vector>
+
 #include "common/meta/admin.h"
 #include "common/meta/requests.h"
 #include "metaserver/cluster.h"
@@ -18,8 +22,9 @@ namespace cairn {
 
 class StatusReporter {
  public:
+  using Troubles = std::function<std::vector<std::string>()>;  // what an administrator must mend, a sentence each
   StatusReporter(Clock& clock, const OrderedStore& store, const CommandLog& log, const Committer& committer,
-                 const Cluster& cluster, const Sessions& sessions);
+                 const Cluster& cluster, const Sessions& sessions, Troubles troubles);
   // with_state_hash reads every row: for tests and fsck.
   Result<ClusterStatus> status(bool with_state_hash) const;
   // Of data, under the storage class of the root: what all servers hold and have free, less parity and reserves.
@@ -41,6 +46,7 @@ class StatusReporter {
   const Committer& committer_;
   const Cluster& cluster_;
   const Sessions& sessions_;
+  const Troubles troubles_;
   const Instant started_;
   mutable Mutex mutex_;
   mutable std::optional<Scan> last_scan_;  // guarded by mutex_
