@@ -42,7 +42,7 @@ constexpr std::array kPoints = {
     KillPointInfo{KillPoint::stripes_appended, "stripes_appended", kMount, "stripes are appended, not synced"},
     KillPointInfo{KillPoint::stripes_synced, "stripes_synced", kMount, "stripes are synced, not committed"},
     KillPointInfo{KillPoint::chunk_sealed, "chunk_sealed", kMount,
-                  "a chunk that broke is sealed, its bytes are not stored elsewhere"},
+                  "a full or broken chunk is sealed, what it lost may not be stored elsewhere yet"},
     KillPointInfo{KillPoint::commit_answered, "commit_answered", kMount, "a commit is answered, the caller is not"},
     KillPointInfo{KillPoint::name_changed, "name_changed", kMount, "a change of names is done, the caller not told"},
 };

@@ -23,7 +23,6 @@ enum class RarePath : uint8_t {
   sealed_mid_stripe,  // a shard was sealed in front of records that nobody committed
   refused_boot,       // a sync named a boot that is over
   stale_append,       // an append came behind its chunk's seal or fence
-  stale_commit,       // a commit came after its chunk was sealed
   repeated_append,    // an append was found to be stored already
   failed_sync,        // a sync of a shard failed
   full_disk,          // an append was refused for want of space
@@ -38,6 +37,7 @@ enum class RarePath : uint8_t {
   hole_punch,   // a dead stripe gave its space back
   // of the metaserver
   replayed_request,  // a retry was answered from its stored outcome
+  late_change,       // a change came when its session had ended, or its answer was no longer waited for
   log_roll_over,     // a new log segment was begun
   log_trim,          // an old one was removed
   torn_log_tail,     // the end of the log was cut off at a start

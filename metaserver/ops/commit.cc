@@ -1,7 +1,6 @@
 // A flush becomes visible: stripes that are stored and synced on all their shards become extents of files, all together
 // or none.
 #include "common/probes/planted_bug.h"
-#include "common/probes/rare_path.h"
 #include "metaserver/ops/content.h"
 #include "metaserver/ops/free_inode.h"
 #include "metaserver/ops/operations.h"
@@ -22,7 +21,6 @@ Error stale(ChunkId chunk, const std::string& why) {
 // The chunk takes this commit as its next one.
 Status check_turn(const Operation& operation, const ChunkRow& chunk, const ChunkCommit& commit) {
   if (planted(PlantedBug::skip_epoch_check)) return {};
-  if (chunk.state != ChunkState::open) reached(RarePath::stale_commit);
   if (chunk.state != ChunkState::open) return stale(commit.chunk, "is sealed");
   if (chunk.owner != operation.session) return stale(commit.chunk, "has another owner");
   if (chunk.info.writer_epoch != commit.writer_epoch) return stale(commit.chunk, "has another writer's epoch");

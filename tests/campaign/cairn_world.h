@@ -56,6 +56,9 @@ class CairnWorld {
   void set_calm(bool calm) { calm_ = calm; }
   void begin_judging(const std::string& client);
   void end_judging(const std::string& client) { judges_.erase(client); }
+  // Everything is healed for good: from now on no call may fail in any run.
+  void begin_verdict() { verdict_ = true; }
+  bool verdict() const { return verdict_; }
   bool judged_now() const { return !judges_.empty(); }
   void sleep(Duration time) { cluster_.scheduler().sleep(time); }
 
@@ -81,6 +84,7 @@ class CairnWorld {
   Story story_;
   std::function<void()> tell_more_;
   bool calm_ = true;
+  bool verdict_ = false;
   std::set<std::string> judges_;
 };
 

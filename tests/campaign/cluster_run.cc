@@ -47,6 +47,7 @@ class ClusterRun {
     }
     world_.wait_until_all_up();
     for (WorkloadState& state : states_) end_client(state);
+    world_.begin_verdict();
     in_a_fresh_mount("all is judged", run_verification);
     world_.wait_until("no shard is missing and no chunk open", 30s, [&] {
       const ClusterStatus now = world_.status();

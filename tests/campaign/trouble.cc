@@ -3,6 +3,11 @@
 #include <algorithm>
 
 namespace cairn {
+namespace {
+
+constexpr Duration kRebootTime = 1s;
+
+}  // namespace
 
 Trouble::Trouble(CairnWorld& world, uint64_t seed)
     : world_(world), cluster_(world.cluster()), story_(world.story()), random_(seed) {
@@ -201,7 +206,10 @@ void Trouble::start_everything() {
 void Trouble::arm_kill_point() {
   if (armed_) return;
   const auto points = all_kill_points();
-  const KillPointInfo& info = points[random_.below(points.size())];
+  const KillPoint point = random_.one_in(5)
+                              ? KillPoint::stripes_appended
+                              : points[random_.below(points.size())].point;  // of all a reboot is worst there
+  const KillPointInfo& info = info_of(point);
   const std::string program = info.program;
   Armed armed{info.point, random_.between(1, 4),     CairnWorld::kMeta,
               {},         SimCluster::Death::killed, cluster_.scheduler().now() + between(1s, 10s)};
@@ -231,7 +239,9 @@ void Trouble::passed(KillPoint point) {
   if (armed.victim != armed.passer) {
     story_.tell("{} loses power and comes back, while {} is at {}", armed.victim, armed.passer, info_of(point).name);
     cluster_.power_cut(armed.victim);
-    return restart_chunkserver(armed.victim);
+    restart_chunkserver(armed.victim);
+    if (random_.one_in(2)) world_.sleep(kRebootTime);  // the passer finds it serving, in another boot
+    return;
   }
   constexpr const char* kDeaths[] = {"is killed", "loses power", "and all others lose power"};
   story_.tell("{} {} at {}", armed.victim, kDeaths[static_cast<size_t>(armed.death)], info_of(point).name);

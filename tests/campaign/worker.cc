@@ -30,14 +30,6 @@ Worker::Worker(CairnWorld& world, WorkloadState& state, Filesystem& files, uint3
   }
 }
 
-void Worker::failed(const std::string& what, const Error& error) {
-  constexpr Errc kMayBe[] = {Errc::io,   Errc::timed_out, Errc::unavailable,
-                             Errc::busy, Errc::no_space,  Errc::no_session};
-  const std::string told = fmt::format("{}: {}: {}", what, name_of(error.code), error.what);
-  if (!world_.options().harsh || std::ranges::find(kMayBe, error.code) == std::end(kMayBe)) story_.wrong("{}", told);
-  throw CallFailed{told};
-}
-
 void Worker::end() {
   for (Open& open : open_) expect("release " + label(open), files_.release(open.handle));
   open_.clear();

@@ -43,16 +43,13 @@ class Worker {
   void rename();
   void unlink();
   void release_unnamed();
-  // The value; a failure ends the run, or in a harsh one the work in this mount.
   template <typename T>
   T expect(const std::string& what, Result<T> result) {
-    if (!result.ok()) failed(what, result.error());
-    return std::move(result).value();
+    return cairn::expect(world_, what, std::move(result));
   }
   void expect(const std::string& what, const Status& status) {
-    if (!status.ok()) failed(what, status.error());
+    if (!status.ok()) call_failed(world_, what, status.error());
   }
-  [[noreturn]] void failed(const std::string& what, const Error& error);
   void change_names(const std::string& what, Names after, const std::function<Status()>& call);
   std::string label(const Open& open) const;
   void doing(std::string what) { state_.doing[index_] = std::move(what); }

@@ -16,7 +16,7 @@ std::unique_ptr<Filesystem> mount(CairnWorld& world, WorkloadState& state, SimMa
   options.metaserver = given.metaserver;
   options.name = given.name;
   ++state.mounts;
-  Random random(machine.seed);
+  Random random(mix64(machine.seed + state.mounts));  // another nonce for each session
   const Instant patience = machine.clock.now() + 120s;
   while (true) {
     options.seed = random() | 1;
@@ -29,10 +29,11 @@ std::unique_ptr<Filesystem> mount(CairnWorld& world, WorkloadState& state, SimMa
   }
 }
 
-std::map<std::string, InodeId> list(Story& story, Filesystem& files, InodeId directory) {
+std::map<std::string, InodeId> list(CairnWorld& world, Filesystem& files, InodeId directory) {
+  Story& story = world.story();
   std::map<std::string, InodeId> found;
   for (uint64_t cookie = 0;;) {
-    const DirectoryPage page = story.must("readdir", files.read_directory(directory, cookie, 100));
+    const DirectoryPage page = expect(world, "readdir", files.read_directory(directory, cookie, 100));
     for (const Entry& entry : page.entries) {
       if (!found.emplace(entry.name, entry.attributes.inode).second) story.wrong("readdir: {} twice", entry.name);
       cookie = entry.cookie;
@@ -48,13 +49,22 @@ std::string joined(const std::map<std::string, InodeId>& names) {
   return text;
 }
 
+// A request of a client that died may be under way, and happens as long as its session lives: `own` are those that may.
+void wait_for_old_sessions(CairnWorld& world, const WorkloadState& state, int64_t own) {
+  world.wait_until("the sessions of a dead " + state.client + " have ended", 120s, [&] {
+    const std::vector<SessionStatus> sessions = world.status().sessions;
+    return std::ranges::count(sessions, state.client, &SessionStatus::name) <= own;
+  });
+}
+
 // Every name and byte; what was found is what every later crash must leave.
-void judge(Story& story, Filesystem& files, WorkloadState& state) {
+void judge(CairnWorld& world, Filesystem& files, WorkloadState& state) {
+  Story& story = world.story();
   uint64_t count = 0, bytes = 0;
   for (size_t i = 0; i < state.oracle.directories.size(); ++i) {
     DirectoryModel& directory = state.oracle.directories[i];
     const std::string path = state.directory(i);
-    const auto seen = list(story, files, directory.inode);
+    const auto seen = list(world, files, directory.inode);
     if (!directory.settle(seen)) {
       std::string known;
       for (const auto& [name, file] : directory.names()) known += fmt::format(" {}={}", name, raw(file->inode));
@@ -62,7 +72,7 @@ void judge(Story& story, Filesystem& files, WorkloadState& state) {
     }
     for (const auto& [name, file] : directory.names()) {
       const std::string what = fmt::format("{}/{} (inode {})", path, name, raw(file->inode));
-      FileModel::Bytes content = story.must("read " + what, read_all(story, files, file->inode));
+      FileModel::Bytes content = expect(world, "read " + what, read_all(story, files, file->inode));
       if (const auto objection = file->objection(content)) story.wrong("{}: {}", what, *objection);
       ++count;
       bytes += content.size();
@@ -72,15 +82,21 @@ void judge(Story& story, Filesystem& files, WorkloadState& state) {
   story.tell("{}: {} files with {} bytes are as they may be", state.client, count, bytes);
 }
 
-void format(Story& story, Filesystem& files, WorkloadState& state) {
+void format(CairnWorld& world, Filesystem& files, WorkloadState& state) {
   state.oracle.directories.resize(state.options.workers);
   for (uint32_t i = 0; i < state.options.workers; ++i) {
     const std::string name = state.directory(i);
     auto made = files.make_node({kRootInode, name, S_IFDIR | 0755, 0, 0, 0, {}});
     if (!made.ok() && made.code() == Errc::exists) made = files.lookup(kRootInode, name);  // a crash came in between
-    state.oracle.directories[i].inode = story.must("mkdir " + name, std::move(made)).attributes.inode;
+    state.oracle.directories[i].inode = expect(world, "mkdir " + name, std::move(made)).attributes.inode;
   }
   state.formatted = true;
+}
+
+void end_mount(CairnWorld& world, WorkloadState& state, const CallFailed& failure) {
+  ++state.failures;
+  if (!state.broken) world.story().tell("{}: this mount ends: {}", state.client, failure.what);
+  state.broken = true;
 }
 
 // Until the driver says so, or a call fails that may.
@@ -94,9 +110,7 @@ void work(CairnWorld& world, WorkloadState& state, Filesystem& files, uint64_t s
         while (!state.finish && !state.broken) worker.step();
         if (!state.broken) worker.end();
       } catch (const CallFailed& failure) {
-        ++state.failures;
-        if (!state.broken) world.story().tell("{}: this mount ends: {}", state.client, failure.what);
-        state.broken = true;
+        end_mount(world, state, failure);
       }
     });
   }
@@ -111,10 +125,15 @@ void run_mount(CairnWorld& world, WorkloadState& state, SimMachine& machine) {
   state.mounted = files.get();
   state.broken = false;
   state.doing.assign(state.options.workers, "");
-  if (!state.formatted) format(story, *files, state);
-  judge(story, *files, state);
+  try {
+    if (!state.formatted) format(world, *files, state);
+    wait_for_old_sessions(world, state, 1);
+    judge(world, *files, state);
+  } catch (const CallFailed& failure) {
+    end_mount(world, state, failure);
+  }
   world.end_judging(machine.name);
-  work(world, state, *files, machine.seed + state.mounts);
+  if (!state.broken) work(world, state, *files, machine.seed + state.mounts);
   state.mounted = nullptr;
   const Status closed = files->close();
   if (!world.options().harsh) story.must("close", closed);
@@ -126,6 +145,15 @@ void run_mount(CairnWorld& world, WorkloadState& state, SimMachine& machine) {
 }
 
 }  // namespace
+
+void call_failed(CairnWorld& world, const std::string& what, const Error& error) {
+  constexpr Errc kMayBe[] = {Errc::io,   Errc::timed_out, Errc::unavailable,
+                             Errc::busy, Errc::no_space,  Errc::no_session};
+  const std::string told = fmt::format("{}: {}: {}", what, name_of(error.code), error.what);
+  const bool may_be = std::ranges::find(kMayBe, error.code) != std::end(kMayBe);
+  if (!world.options().harsh || world.verdict() || !may_be) world.story().wrong("{}", told);
+  throw CallFailed{told};
+}
 
 void WorkloadState::tell(Story& story) const {
   for (size_t i = 0; i < doing.size(); ++i) story.tell("{}, worker {}: {}", client, i, doing[i]);
@@ -140,7 +168,8 @@ void run_workload(CairnWorld& world, WorkloadState& state, SimMachine& machine) 
 
 void run_verification(CairnWorld& world, WorkloadState& state, SimMachine& machine) {
   const auto files = mount(world, state, machine);
-  judge(world.story(), *files, state);
+  wait_for_old_sessions(world, state, 0);
+  judge(world, *files, state);
   world.story().must("close", files->close());
 }
 

@@ -23,6 +23,13 @@ struct WorkloadOptions {
 struct CallFailed {
   std::string what;
 };
+// Throws it, or ends a run in which this may not happen.
+[[noreturn]] void call_failed(CairnWorld& world, const std::string& what, const Error& error);
+template <typename T>
+T expect(CairnWorld& world, const std::string& what, Result<T> result) {
+  if (!result.ok()) call_failed(world, what, result.error());
+  return std::move(result).value();
+}
 
 // What a client's program and the test's driver tell each other; outside of the machines.
 struct WorkloadState {
