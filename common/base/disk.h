@@ -32,6 +32,7 @@ class File {
   virtual Result<uint64_t> size() = 0;
   virtual Result<uint64_t> allocated() = 0;                 // bytes of disk it occupies
   virtual Result<uint64_t> next_data(uint64_t offset) = 0;  // SEEK_DATA; not_found if only a hole follows
+  virtual Result<bool> named() { return true; }             // false: its last name was removed, or given to another
   virtual int descriptor() const { return -1; }             // for sendfile; -1 where there is none
 };
 

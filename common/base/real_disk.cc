@@ -105,6 +105,12 @@ class RealFile : public File {
     return failed("seek");
   }
 
+  Result<bool> named() override {
+    struct stat attributes {};
+    if (::fstat(fd_.get(), &attributes) != 0) return failed("stat");
+    return attributes.st_nlink > 0;
+  }
+
   int descriptor() const override { return fd_.get(); }
 
  private:
