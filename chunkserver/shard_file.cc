@@ -36,6 +36,11 @@ Status ShardFolder::sync_names(const NameChange& change) {
   return synced;
 }
 
+Status ShardFolder::sync_removal(const NameChange& change) {
+  Status synced = sync_names(change);
+  return !synced.ok() && synced.code() == Errc::not_found ? Status{} : synced;
+}
+
 Result<std::unique_ptr<File>> ShardFolder::create(const std::string& file_path) {
   auto made = disk.open(file_path, OpenMode::create_new);
   if (made.ok() || made.code() != Errc::not_found) return made;
@@ -92,7 +97,12 @@ Result<uint64_t> ShardFile::append(uint64_t place, Epoch writer_epoch, std::span
     reached(RarePath::repeated_append);
     return planted(PlantedBug::reuse_place) ? place + record.size() : end_;
   }
-  ASSIGN(std::shared_ptr<File> target, file());
+  auto found = file();
+  if (!found.ok()) {
+    if (found.code() == Errc::corrupt) mark_failed(found.error().what);
+    return found.error();
+  }
+  std::shared_ptr<File> target = std::move(*found);
   iovec piece{const_cast<uint8_t*>(record.data()), record.size()};
   Status written = target->write_at(place, {&piece, 1});
   kill_point(KillPoint::record_written);
@@ -210,7 +220,9 @@ Status ShardFile::sync(uint64_t end) {
   Status synced = bytes->wait(end, [this]() -> Status {
     if (planted(PlantedBug::skip_shard_sync)) return {};
     ASSIGN(std::shared_ptr<File> target, file());
-    return target->sync_data();
+    TRY(target->sync_data());
+    ASSIGN(const bool named, target->named());
+    return named ? Status{} : Status(lost("was deleted or replaced"));
   });
   kill_point(KillPoint::record_synced);
   if (synced.ok() && !planted(PlantedBug::skip_name_sync)) synced = folder_.sync_names(name_change);
@@ -332,7 +344,11 @@ Status ShardFile::remove() {
     lock.unlock();
     folder_.files.forget(serial_);
   }
-  return folder_.sync_names(change);
+  return folder_.sync_removal(change);
+}
+
+Error ShardFile::lost(const std::string& how) const {
+  return {Errc::corrupt, "the file of " + key_.text() + " " + how + ", and not by this server"};
 }
 
 Result<std::shared_ptr<File>> ShardFile::file() { return open_file(true); }
@@ -348,16 +364,25 @@ Result<std::shared_ptr<File>> ShardFile::open_file(bool keep) {
   for (;;) {
     ShardName name;
     std::shared_ptr<SharedSync> sync;
+    uint64_t known_end = 0;
     {
       Lock lock(folder_.mutex);
       if (removed_ || !exists_) return {Errc::not_found, key_.text() + " is not here"};
       name = name_;
       sync = sync_;
+      known_end = end_;
     }
-    if (auto known = folder_.files.find(serial_)) return known;
+    if (auto known = keep ? folder_.files.find(serial_) : nullptr) {
+      const auto named = known->named();
+      if (!named.ok() || *named) return known;
+      if (name.state != ShardState::sealed) return lost("was deleted or replaced");  // what it is told goes nowhere
+      folder_.files.forget(serial_);
+    }
     auto opened = folder_.disk.open(path_of(name), OpenMode::read_write);
     if (opened.ok() && !keep) return std::shared_ptr<File>(std::move(*opened));
     if (opened.ok()) {
+      ASSIGN(const uint64_t size, (*opened)->size());
+      if (name.state == ShardState::open && round_up(size) < known_end) return lost("is shorter than it was");
       auto kept = folder_.files.keep(serial_, std::move(*opened), std::move(sync));
       Lock lock(folder_.mutex);
       if (!removed_) return kept;
@@ -369,7 +394,7 @@ Result<std::shared_ptr<File>> ShardFile::open_file(bool keep) {
     Lock lock(folder_.mutex);
     folder_.turn_passed.wait(lock, [this] { return !name_changing_; });
     if (name_ == name && !removed_) {  // not renamed meanwhile: the file is really gone, and nobody of us did it
-      return {Errc::io, "the file of " + key_.text() + " has vanished: " + opened.error().what};
+      return lost("has vanished: " + opened.error().what);
     }
   }
 }

@@ -10,8 +10,9 @@
 //
 // Appends, seals and removals of one shard take turns (a flag and a CondVar), because their I/O runs without a mutex;
 // reads, syncs and punches go beside them. Any thread. Errors: stale_epoch (sealed or fenced), invalid (another
-// content), io (the shard has failed: for good), no_space, not_found (removed), and what the disk says. Not here: what
-// a record is (record_check.h), which shards exist (shard_store.h).
+// content), io (the shard has failed: for good), corrupt (its file was deleted or replaced under the server), no_space,
+// not_found (removed), and what the disk says. Not here: what a record is (record_check.h), which shards exist
+// (shard_store.h).
 #pragma once
 
 #include <cstdint>
@@ -46,12 +47,13 @@ struct ShardFolder {
   Disk& disk;
   FileCache& files;
   const std::string parent;
-  const std::string path;                       // made with its first shard: a new store starts at once
-  mutable Mutex mutex;                          // guards the members of its shards that say so
-  CondVar turn_passed;                          // also: a name has changed
-  NameChange change();                          // one more; requires the mutex
-  NameChange latest();                          // the newest of this group
-  Status sync_names(const NameChange& change);  // returns when it is durable
+  const std::string path;                         // made with its first shard: a new store starts at once
+  mutable Mutex mutex;                            // guards the members of its shards that say so
+  CondVar turn_passed;                            // also: a name has changed
+  NameChange change();                            // one more; requires the mutex
+  NameChange latest();                            // the newest of this group
+  Status sync_names(const NameChange& change);    // returns when it is durable
+  Status sync_removal(const NameChange& change);  // as well if the whole folder was deleted under the server
   // Makes a new file in it, and the folder itself, durably, if it is not there.
   Result<std::unique_ptr<File>> create(const std::string& file_path);
 
@@ -90,7 +92,7 @@ class ShardFile {
   Status remove();
   // The file, open for reading. It may outlive the shard's removal.
   Result<std::shared_ptr<File>> file();
-  // Asks the file, without taking a place among the open ones.
+  // Asks what its name leads to now, without taking a place among the open ones.
   struct Usage {
     uint64_t size = 0;       // rounded up to a block
     uint64_t allocated = 0;  // bytes of disk
@@ -118,8 +120,9 @@ class ShardFile {
   Status remove_older_names();
   Status sync_name_again();
 
-  void fail(const std::string& why);  // takes the turn
-  Result<std::shared_ptr<File>> open_file(bool keep);
+  void fail(const std::string& why);                   // takes the turn
+  Result<std::shared_ptr<File>> open_file(bool keep);  // not keep: what its name leads to now
+  Error lost(const std::string& how) const;
   std::string path_of(const ShardName& name) const { return folder_.path + "/" + file_name(name); }
 
   ShardFolder& folder_;

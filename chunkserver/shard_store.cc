@@ -159,7 +159,7 @@ Status ShardStore::remove(ShardKey key) {
     if (removed.ok() || removed.code() != Errc::not_found) return removed;
   }
   // Someone else has removed it, perhaps a moment ago: answered only when that is durable.
-  return folder.sync_names(folder.latest());
+  return folder.sync_removal(folder.latest());
 }
 
 std::shared_ptr<ShardFile> ShardStore::next_in(Folder& folder, ShardKey after) {
@@ -185,7 +185,11 @@ Result<ShardRows> ShardStore::list(ChunkId after, uint32_t limit) {
       ShardRow row{shard->status()};
       if (usage.ok()) {
         row.allocated = usage->allocated;
-        if (row.status.state == ShardState::sealed) row.status.end = usage->size;
+        if (row.status.state == ShardState::sealed) {
+          row.status.end = usage->size;
+        } else if (usage->size < row.status.end) {
+          row.status.failed = true;  // replaced under the server, by an older copy perhaps
+        }
       } else {
         spdlog::error("{} cannot be read: {}", key.text(), usage.error().what);
         row.status.failed = true;

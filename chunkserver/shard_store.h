@@ -66,7 +66,8 @@ class ShardStore {
   Status punch(ShardKey key, uint64_t place, uint64_t length);
   Status remove(ShardKey key);  // ok if it is not there: then it is as it should be
 
-  // Shards of chunks behind `after`, at least `limit` of them if there are so many.
+  // Shards of chunks behind `after`, at least `limit` of them if there are so many. Each is looked up on the disk: one
+  // whose file was deleted, or cut, under the server is there as failed.
   Result<ShardRows> list(ChunkId after, uint32_t limit);
   // The shards of one folder (0 .. kShardFolders - 1), without touching the disk.
   std::vector<ShardStatus> statuses(uint32_t folder) const;

@@ -161,6 +161,38 @@ TEST_F(ShardFaultsTest, TheReserveIsKeptAndAFullDiskIsNotAFailedShard) {
   EXPECT_LE(space->free_bytes, 1u << 20);
 }
 
+TEST_F(ShardFaultsTest, AFileThatIsDeletedUnderTheServerIsListedAsLostAndTakesNoMorePromises) {
+  const auto record = make_record(kKey, 0);
+  const ShardKey sealed{ChunkId{9}, 1}, waiting{ChunkId{10}, 1}, other{ChunkId{11}, 1};
+  for (const ShardKey key : {kKey, sealed, waiting, other})
+    ASSERT_TRUE(store_->append(key, 0, kEpoch, make_record(key, 0), true).ok());
+  ASSERT_TRUE(store_->seal(sealed, record.size(), kEpoch).ok());
+  ASSERT_TRUE(store_->append(waiting, record.size(), kEpoch, make_record(waiting, record.size()), false).ok());
+  for (const ShardKey key : {kKey, sealed, waiting}) {
+    std::filesystem::remove_all(directory_.path() + "/shards/" + folder_name(key.folder()));  // only it is in there
+  }
+  for (const ShardKey key : {kKey, sealed, waiting}) EXPECT_TRUE(failed(key)) << key.text();
+  EXPECT_FALSE(failed(other));
+  EXPECT_FALSE(store_->file(sealed).ok()) << "also while a descriptor of it is open";
+  EXPECT_EQ(store_->sync(waiting, 2 * record.size()).code(), Errc::corrupt) << "its bytes go to a file without a name";
+  EXPECT_EQ(store_->append(kKey, record.size(), kEpoch, make_record(kKey, record.size()), true).code(), Errc::corrupt);
+  EXPECT_TRUE(store_->append(other, record.size(), kEpoch, make_record(other, record.size()), true).ok());
+  EXPECT_TRUE(store_->remove(sealed).ok());
+  EXPECT_EQ(store_->shards(), 3u) << "it is as it should be";
+}
+
+TEST_F(ShardFaultsTest, AFileThatIsReplacedByAnOlderCopyUnderTheServerTakesNoMorePromises) {
+  const auto record = make_record(kKey, 0);
+  ASSERT_TRUE(store_->append(kKey, 0, kEpoch, record, true).ok());
+  const std::string path = directory_.path() + "/shards/" + folder_name(kKey.folder()) + "/" + file_name({.key = kKey});
+  std::filesystem::copy_file(path, directory_.path() + "/copy");
+  ASSERT_TRUE(store_->append(kKey, record.size(), kEpoch, make_record(kKey, record.size()), true).ok());
+  std::filesystem::rename(directory_.path() + "/copy", path);
+  EXPECT_TRUE(failed(kKey)) << "it is shorter than what was promised";
+  EXPECT_EQ(store_->append(kKey, 2 * record.size(), kEpoch, make_record(kKey, 2 * record.size()), true).code(),
+            Errc::corrupt);
+}
+
 // Unmounts what was mounted there: declared before whatever has files open on it.
 struct Unmount {
   std::string path;

@@ -87,6 +87,7 @@ class FaultyFile : public File {
   Result<uint64_t> size() override { return inner_->size(); }
   Result<uint64_t> allocated() override { return inner_->allocated(); }
   Result<uint64_t> next_data(uint64_t offset) override { return inner_->next_data(offset); }
+  Result<bool> named() override { return inner_->named(); }
   int descriptor() const override { return inner_->descriptor(); }
 
  private:
