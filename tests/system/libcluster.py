@@ -35,7 +35,15 @@ def wait_until(condition, what, seconds=30):
     while not condition():
         if time.monotonic() > deadline:
             raise AssertionError(f"after {seconds} s still not: {what}")
-        time.sleep(0.05)
+        time.sleep(0.01)
+
+
+def ended(pid):
+    """Gone, or a zombie that nobody has reaped yet."""
+    try:
+        return read_file(f"/proc/{pid}/stat").rsplit(b")", 1)[1].split()[0] == b"Z"
+    except OSError:
+        return True
 
 
 def random_bytes(seed, length):
@@ -84,7 +92,9 @@ def real_tree(at_most_bytes):
 
 
 class Cluster:
-    def __init__(self, chunkservers=6, policy="ec(4,2)", cell=None):
+    def __init__(self, chunkservers=6, policy="ec(4,2)", cell=None, environment=None):
+        """environment: variables of every command, and so of every process that it starts. May be changed later."""
+        self.environment = dict(environment or {})
         self.base = tempfile.mkdtemp(prefix="cairn-test-", dir=os.environ.get("CAIRN_TEST_DIR"))
         self.directory = os.path.join(self.base, "cluster")
         self.mount = os.path.join(self.base, "mnt")
@@ -97,21 +107,59 @@ class Cluster:
             self.close(show_logs=True)
             raise
 
-    def cairn(self, *words, check=True):
+    def cairn(self, *words, check=True, environment=None):
         """Runs a subcommand and returns its standard output; a failure is an exception with its standard error."""
-        done = subprocess.run([CAIRN, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=240)
+        done = subprocess.run([CAIRN, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=240,
+                              env={**os.environ, **self.environment, **(environment or {})})
         if check and done.returncode != 0:
             raise AssertionError(f"cairn {' '.join(words)} ended with {done.returncode}: {done.stderr.strip()}")
         return done.stdout if check else done
 
-    def dev(self, subcommand, *words):
-        return self.cairn("dev", subcommand, "--dir", self.directory, *map(str, words))
+    def dev(self, subcommand, *words, **options):
+        return self.cairn("dev", subcommand, "--dir", self.directory, *map(str, words), **options)
 
     def kill(self, *who):
         self.dev("kill", *who)
 
-    def start(self, *who):
-        self.dev("start", *who)
+    def start(self, *who, **options):
+        """options: those of cairn(), like an environment for these processes alone."""
+        return self.dev("start", *who, **options)
+
+    def everybody(self):
+        """All servers, as kill() and start() name them."""
+        return ["metaserver", *range(1, self.chunkservers + 1)]
+
+    def pids(self):
+        """Of the running processes: {"metaserver", "mount" or a number: pid}. Asks none of them: they may be dead or stopped."""
+        state = json.loads(read_file(os.path.join(self.directory, "cluster.json")))
+        found = {"metaserver": state["metaserver"]["pid"], "mount": self.mount_pid()}
+        found.update({number: row["pid"] for number, row in enumerate(state["chunkservers"], 1)})
+        return {who: pid for who, pid in found.items() if pid and not ended(pid)}
+
+    def pid(self, who):
+        return self.pids().get(who, 0)
+
+    def mount_pid(self):
+        for entry in glob.glob("/proc/[0-9]*"):
+            try:
+                words = read_file(os.path.join(entry, "cmdline")).decode(errors="replace").split("\0")
+            except OSError:
+                continue
+            if words[1:2] == ["mount"] and self.mount in words:
+                return int(os.path.basename(entry))
+        return 0
+
+    def kill_at_once(self, *who):
+        """kill -9 of all of them in one moment, as a power cut does it. Returns when they are gone."""
+        running = self.pids()
+        pids = [running[one] for one in who if one in running]
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: all(ended(pid) for pid in pids), "the killed processes are gone")
+
+    def statistics(self):
+        """What the mount has done so far."""
+        return json.loads(os.getxattr(self.mount, "cairn.statistics"))
 
     def remount(self):
         """A mount with nothing in memory: reads come from the servers."""
@@ -174,12 +222,12 @@ class Cluster:
 class ClusterTest(unittest.TestCase):
     """One cluster for all tests of the class; its logs are shown when one of them fails."""
 
-    chunkservers, policy, cell = 6, "ec(4,2)", None
+    chunkservers, policy, cell, environment = 6, "ec(4,2)", None, None
 
     @classmethod
     def setUpClass(cls):
         cls.failed = False
-        cls.cluster = Cluster(cls.chunkservers, cls.policy, cls.cell)
+        cls.cluster = Cluster(cls.chunkservers, cls.policy, cls.cell, cls.environment)
         cls.mount = cls.cluster.mount
 
     @classmethod

@@ -5,15 +5,7 @@ import os
 import signal
 import subprocess
 
-from libcluster import CAIRN, ClusterTest, main, random_bytes, read_file, wait_until, write_file
-
-
-def ended(pid):
-    """Gone, or a zombie that nobody has reaped yet."""
-    try:
-        return read_file(f"/proc/{pid}/stat").rsplit(b")", 1)[1].split()[0] == b"Z"
-    except OSError:
-        return True
+from libcluster import CAIRN, ClusterTest, ended, main, random_bytes, read_file, wait_until, write_file
 
 
 class UmountTest(ClusterTest):
