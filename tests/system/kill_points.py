@@ -22,7 +22,7 @@ import sys
 import time
 
 from libcluster import CAIRN, SOAK, Cluster, ended
-from workers import KINDS, MOUNT_DIED, Hands
+from libworkers import KINDS, MOUNT_DIED, Hands
 
 MIXED = "mixed"
 CUTS = ("alone", "servers", "room")  # who dies: the armed process; with all servers; with all servers and the mount

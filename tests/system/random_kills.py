@@ -17,7 +17,7 @@ import sys
 import time
 
 from libcluster import CAIRN, Cluster, scaled
-from workers import KINDS, MOUNT_DIED, Hands
+from libworkers import KINDS, MOUNT_DIED, Hands
 
 WORKERS = 3
 LOSSES = 2  # m of the policy

@@ -1,6 +1,6 @@
 """Processes that work in a mount and check what they find, while a test kills things around them.
 
-Each worker has a directory of its own and a record of what was acknowledged there (acknowledged.py). A call that does not
+Each worker has a directory of its own and a record of what was acknowledged there (libacknowledged.py). A call that does not
 return in time is seen from outside: nothing may hang. Every failed call is reported with its errno; the test says which
 it expects.
 """
@@ -12,7 +12,7 @@ import random
 import time
 import traceback
 
-from acknowledged import UNIT, DirectoryRecord, FileRecord, units
+from libacknowledged import UNIT, DirectoryRecord, FileRecord, units
 
 KINDS = ("create", "write", "fsync", "append", "rename", "unlink", "truncate")
 MOUNT_DIED = (errno.ENOTCONN, errno.ECONNABORTED)  # what a call gets whose daemon was killed
