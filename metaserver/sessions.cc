@@ -176,7 +176,8 @@ void Sessions::tick() {
   }
   for (const SessionId session : over) {
     reached(RarePath::expired_session);
-    spdlog::warn("session {} was not renewed in time and ends", raw(session));
+    if (const auto left_out = expiries_.admit(clock_.now()))
+      spdlog::warn("session {} was not renewed in time and ends{}", raw(session), *left_out);
     const Outcome outcome = committer_.propose(EndSession{session, true});
     if (outcome.ok() || outcome.code() == Errc::no_session) {
       forget(session);

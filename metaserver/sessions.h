@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "common/base/clock.h"
+#include "common/base/log_limit.h"
 #include "common/base/thread.h"
 #include "common/meta/admin.h"
 #include "common/meta/requests.h"
@@ -68,6 +69,7 @@ class Sessions {
   Committer& committer_;
   const OrderedStore& store_;
   const Options options_;
+  LogLimit expiries_;    // lines of the log
   mutable Mutex mutex_;  // guards what follows
   SessionTable table_;
   TreeLease lease_;
