@@ -2,9 +2,13 @@
 
 #include <gmock/gmock.h>
 #include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
+#include <thread>
 
 namespace cairn::tools {
 namespace {
@@ -41,6 +45,39 @@ TEST_F(ProcessTest, OneThatIgnoresSigtermIsKilled) {
   const Result<bool> killed = terminate(*process, 200ms);
   ASSERT_TRUE(killed.ok());
   EXPECT_TRUE(*killed);
+}
+
+TEST_F(ProcessTest, AProcessRunsUntilItsLastThreadHasEnded) {
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    ::close(ends[1]);
+    std::thread([end = ends[0]] {
+      char byte = 0;
+      (void)!::read(end, &byte, 1);  // until the parent closes its end
+      ::_exit(0);
+    }).detach();
+    ::syscall(SYS_exit, 0);  // of the first thread alone
+  }
+  ::close(ends[0]);
+  const Result<ProcessId> process = identify(child);
+  ASSERT_TRUE(process.ok());
+  const auto first_thread_is_zombie = [child] {
+    std::ifstream file("/proc/" + std::to_string(child) + "/stat");
+    std::string line;
+    std::getline(file, line);
+    return line.find(") Z ") != std::string::npos;
+  };
+  const Instant deadline = real_clock().now() + 10s;
+  while (!first_thread_is_zombie() && real_clock().now() < deadline) ::sched_yield();
+  EXPECT_TRUE(first_thread_is_zombie());
+  EXPECT_TRUE(running(*process)) << "it may still hold files and locks";
+  ::close(ends[1]);
+  EXPECT_TRUE(wait_until_gone(*process, 10s).ok());
+  EXPECT_FALSE(running(*process));
+  ::waitpid(child, nullptr, 0);
 }
 
 TEST_F(ProcessTest, AnotherProcessOfTheSameNumberIsNotMeant) {

@@ -29,7 +29,11 @@ std::string boot_id() {
 
 struct StatLine {
   char state = '?';
+  uint64_t threads = 0;  // of which one is the first, although it may be a zombie
   uint64_t start_ticks = 0;
+  // A killed process has its files and locks until its last thread is out of the kernel; the first may be a zombie
+  // before.
+  bool ended() const { return (state == 'Z' || state == 'X') && threads <= 1; }
 };
 // "42 (a name) S 1 ..." : the name may hold anything, so what counts begins behind the last ")".
 Result<StatLine> read_stat(pid_t pid) {
@@ -42,8 +46,8 @@ Result<StatLine> read_stat(pid_t pid) {
   StatLine out;
   words >> out.state;
   std::string skipped;
-  for (int field = 4; field < 22; ++field) words >> skipped;
-  words >> out.start_ticks;
+  for (int field = 4; field < 20; ++field) words >> skipped;
+  words >> out.threads >> skipped >> out.start_ticks;
   if (!words) return {Errc::invalid, fmt::format("/proc/{}/stat is not understood", pid)};
   return out;
 }
@@ -73,8 +77,7 @@ Result<ProcessId> identify(pid_t pid) {
 bool running(const ProcessId& process) {
   if (process.pid <= 0) return false;
   const Result<StatLine> line = read_stat(process.pid);
-  return line.ok() && line->start_ticks == process.start_ticks && line->state != 'Z' && line->state != 'X' &&
-         boot_id() == process.boot;
+  return line.ok() && line->start_ticks == process.start_ticks && !line->ended() && boot_id() == process.boot;
 }
 
 Result<ProcessId> start_detached(const std::vector<std::string>& words, const std::string& log) {
