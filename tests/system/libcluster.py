@@ -39,9 +39,10 @@ def wait_until(condition, what, seconds=30):
 
 
 def ended(pid):
-    """Gone, or a zombie that nobody has reaped yet."""
+    """Gone, or a zombie that nobody has reaped yet, with all its threads: the last one takes files and locks along."""
     try:
-        return read_file(f"/proc/{pid}/stat").rsplit(b")", 1)[1].split()[0] == b"Z"
+        fields = read_file(f"/proc/{pid}/stat").rsplit(b")", 1)[1].split()
+        return fields[0] == b"Z" and fields[17] in (b"0", b"1")
     except OSError:
         return True
 
@@ -92,6 +93,8 @@ def real_tree(at_most_bytes):
 
 
 class Cluster:
+    purge = ["--purge"]
+
     def __init__(self, chunkservers=6, policy="ec(4,2)", cell=None, environment=None):
         """environment: variables of every command, and so of every process that it starts. May be changed later."""
         self.environment = dict(environment or {})
@@ -99,6 +102,7 @@ class Cluster:
         self.directory = os.path.join(self.base, "cluster")
         self.mount = os.path.join(self.base, "mnt")
         self.chunkservers = chunkservers
+        self.prepare()
         words = ["dev", "up", "--dir", self.directory, "--mount", self.mount, "--chunkservers", str(chunkservers), "--policy", policy,
                  "--quarantine", "1s"]
         try:
@@ -106,6 +110,9 @@ class Cluster:
         except BaseException:
             self.close(show_logs=True)
             raise
+
+    def prepare(self):
+        """What a subclass does before the first start."""
 
     def cairn(self, *words, check=True, environment=None):
         """Runs a subcommand and returns its standard output; a failure is an exception with its standard error."""
@@ -196,16 +203,19 @@ class Cluster:
 
     def close(self, show_logs=False):
         """Never raises: takes everything down, by force where it must, and removes the directory."""
+        self.end_processes(show_logs)
+        shutil.rmtree(self.base, ignore_errors=True)
+
+    def end_processes(self, show_logs):
         if show_logs:
             for log in sorted(glob.glob(os.path.join(self.directory, "logs/*.log"))):
                 lines = read_file(log).decode(errors="replace").splitlines()[-25:]
                 print(f"--- {os.path.basename(log)}", *lines, sep="\n    ", file=sys.stderr)
         try:
-            subprocess.run([CAIRN, "dev", "down", "--purge", "--dir", self.directory], capture_output=True, timeout=90, check=True)
+            subprocess.run([CAIRN, "dev", "down", *self.purge, "--dir", self.directory], capture_output=True, timeout=90, check=True)
         except (subprocess.SubprocessError, OSError) as error:
             print(f"dev down failed, ending the processes one by one: {error} {getattr(error, 'stderr', b'')!r}", file=sys.stderr)
             self.end_by_force()
-        shutil.rmtree(self.base, ignore_errors=True)
 
     def end_by_force(self):
         """Only processes whose command line names this cluster's own directory."""
@@ -227,8 +237,12 @@ class ClusterTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.failed = False
-        cls.cluster = Cluster(cls.chunkservers, cls.policy, cls.cell, cls.environment)
+        cls.cluster = cls.make_cluster()
         cls.mount = cls.cluster.mount
+
+    @classmethod
+    def make_cluster(cls):
+        return Cluster(cls.chunkservers, cls.policy, cls.cell, cls.environment)
 
     @classmethod
     def tearDownClass(cls):
