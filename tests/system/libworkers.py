@@ -210,18 +210,18 @@ def serve(worker_arguments, pipe, progress):
 
 
 def run(worker, kinds, pipe, progress):
-    """Steps of these kinds until another word comes, or so many as there are kinds; returns how many."""
+    """Steps of these kinds until another word comes, or so many as there are kinds."""
     endless, steps = isinstance(kinds, tuple), 0
     while not pipe.poll(0) and (endless or steps < len(kinds)):
         kind = worker.random.choice(kinds) if endless else kinds[steps]
         progress[0] = time.monotonic()
         worker.step(kind)
+        progress[1] += 1
         if endless and steps % 7 == 0 and worker.a_file():
             worker.read()
         steps += 1
     if pipe.poll(0):
         pipe.recv()  # "stop"
-    return steps
 
 
 class Hands:
@@ -230,7 +230,7 @@ class Hands:
     def __init__(self, directory, seed, ids=0):
         forked = multiprocessing.get_context("fork")
         self.pipe, theirs = forked.Pipe()
-        self.progress = forked.Array("d", 1)  # when the present call began; 0: none is under way
+        self.progress = forked.Array("d", 2)  # when the present call began, 0: none is under way; steps so far
         self.process = forked.Process(target=serve, args=((directory, seed, ids), theirs, self.progress), daemon=True)
         self.process.start()
         theirs.close()
@@ -248,6 +248,9 @@ class Hands:
 
     def finished(self):
         return not self.busy or self.pipe.poll(0)
+
+    def steps(self):
+        return int(self.progress[1])
 
     def hung(self):
         began = self.progress[0]
