@@ -15,8 +15,8 @@ constexpr Duration kAvoidFor = 30s;
 constexpr Duration kRetryGrantAfter = 1s;
 constexpr Duration kRetrySealAfter = 500ms;
 constexpr size_t kSealsAtOnce = 64;
-constexpr Duration kPatience = 5s;        // with a metaserver that has just started
-constexpr Duration kNoPatienceFor = 60s;  // after that was in vain
+constexpr Duration kPatience = 10s;       // with servers that are silent, or a metaserver that has just started
+constexpr Duration kNoPatienceFor = 10s;  // after that was in vain
 constexpr Duration kAskAgainAfter = 100ms;
 
 bool is_on(const ChunkInfo& chunk, const std::vector<ServerId>& servers) {

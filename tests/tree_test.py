@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The house's rules that a script can see: who includes whom, that every source and test is built, where waiting is allowed.
+"""The house's rules that a script can see: who includes whom, that every source and test is built, where waiting is allowed, and that the tests
+exist which the failure model names.
 
   tests/tree_test.py         prints each offender; exit code 1 if there is one
 """
@@ -89,9 +90,28 @@ def unbuilt(paths):
             yield f"{path}: no CMakeLists.txt names it, so nothing builds or runs it"
 
 
+# Each row of the first table ends with its tests: a program or script of tests/, or one test of GoogleTest as Suite.Name.
+def failure_model_offences(paths):
+    page = "docs/failure_model.md"
+    tests = [path for path in paths if path.startswith("tests/")]
+    programs = {os.path.splitext(os.path.basename(path))[0] for path in tests}
+    named = set()
+    for path in tests:
+        if path.endswith(".cc"):
+            named.update(".".join(pair) for pair in re.findall(r"^TEST(?:_F|_P)?\((\w+), *(\w+)\)", read(path), re.MULTILINE))
+    table = read(page).split("## One row for each fault")[1].split("\n## ")[0]
+    for row in [line for line in table.split("\n") if line.startswith("| ")][1:]:
+        cited = re.findall(r"`([^`]+)`", row.strip("| ").split(" | ")[-1])
+        if not cited:
+            yield f"{page}: no test for: {row.split(' | ')[0].strip('| ')}"
+        for test in cited:
+            if test not in named and test not in programs and not os.path.isdir(os.path.join(ROOT, test)):
+                yield f"{page}: there is no test {test}"
+
+
 def main():
     paths = tracked()
-    offences = list(unbuilt(paths))
+    offences = list(unbuilt(paths)) + list(failure_model_offences(paths))
     for path in paths:
         if path.endswith((".cc", ".h")):
             text = read(path)

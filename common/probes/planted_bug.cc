@@ -34,6 +34,10 @@ constexpr std::array kBugs = {
                    "a reader does not look at the checksums of what it has read", 200},
     PlantedBugInfo{PlantedBug::forget_flush_error, "forget_flush_error",
                    "a client forgets the bytes of a flush that failed", 200},
+    PlantedBugInfo{PlantedBug::believe_failed_sync, "believe_failed_sync",
+                   "the metaserver believes what it sees in its log after a sync that failed (it did once)", 50},
+    PlantedBugInfo{PlantedBug::drop_untold, "drop_untold",
+                   "a client drops bytes for which there is no space before any program was told (it did once)", 200},
 };
 static_assert(kBugs.size() + 1 == static_cast<size_t>(PlantedBug::count_));
 

@@ -31,6 +31,8 @@ enum class PlantedBug : uint8_t {
   trim_log_early,
   believe_bad_record,
   forget_flush_error,
+  believe_failed_sync,
+  drop_untold,
   count_,
 };
 

@@ -32,9 +32,8 @@ Result<CampaignReport> run_campaign(const CampaignOptions& options,
   uint64_t next = options.first;
   const uint64_t end = options.first + options.count;
   while (next < end || !runs.empty()) {
-    const bool enough = report.bad > 0 && !options.go_on;
-    if (enough && runs.empty()) break;
-    if (!enough && next < end && runs.size() < options.jobs) {
+    if (report.bad > 0 && !options.go_on) break;  // what still runs is ended
+    if (next < end && runs.size() < options.jobs) {
       ASSIGN(SeedProcess run, SeedProcess::start(next++, options.run));
       runs.push_back(std::move(run));
       continue;

@@ -14,7 +14,7 @@ T one_of(Random& random, const T (&choices)[N]) {
 
 RunPlan plan_of_seed(uint64_t seed) {
   constexpr Code kPolicies[] = {{4, 2}, {4, 2}, {2, 1}, {3, 2}, {1, 2}};
-  constexpr uint32_t kCells[] = {4u << 10, 16u << 10, 64u << 10, 256u << 10};
+  constexpr uint32_t kCells[] = {4u << 10, 4u << 10, 16u << 10, 64u << 10, 256u << 10};
   constexpr Duration kFlushes[] = {5ms, 200ms, 1s, 5s};
   constexpr Duration kTimeouts[] = {5s, 10s, 30s};
   Random random(mix64(seed));

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <signal.h>
 #include <spdlog/spdlog.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -9,13 +10,14 @@
 #include <cerrno>
 #include <cstring>
 #include <sstream>
+#include <utility>
 
 #include "tests/campaign/cluster_run.h"
 
 namespace cairn {
 namespace {
 
-constexpr unsigned kLongestRealSeconds = 300;  // of one run: then it hangs
+constexpr unsigned kLongestRealSeconds = 120;  // of one run: then it hangs
 constexpr const char* kTrace = "trace ";       // begins the last line of a good run, behind the story
 
 [[noreturn]] void run_child(uint64_t seed, RunOptions options, int output) {
@@ -46,6 +48,36 @@ Result<SeedProcess> SeedProcess::start(uint64_t seed, RunOptions options) {
   return SeedProcess(seed, child, std::move(ours), options.loud);
 }
 
+SeedProcess::SeedProcess(SeedProcess&& other) noexcept
+    : seed_(other.seed_),
+      child_(std::exchange(other.child_, 0)),
+      output_(std::move(other.output_)),
+      loud_(other.loud_),
+      story_(std::move(other.story_)) {}
+
+SeedProcess& SeedProcess::operator=(SeedProcess&& other) noexcept {
+  std::swap(seed_, other.seed_);
+  std::swap(child_, other.child_);
+  std::swap(output_, other.output_);
+  std::swap(loud_, other.loud_);
+  std::swap(story_, other.story_);
+  return *this;
+}
+
+SeedProcess::~SeedProcess() {
+  if (child_ == 0) return;
+  ::kill(child_, SIGKILL);
+  (void)wait_for_end();
+}
+
+int SeedProcess::wait_for_end() {
+  int status = 0;
+  while (::waitpid(child_, &status, 0) < 0 && errno == EINTR) {
+  }
+  child_ = 0;
+  return status;
+}
+
 bool SeedProcess::take_output() {
   char buffer[16384];
   const ssize_t count = ::read(output_.get(), buffer, sizeof(buffer));
@@ -57,9 +89,7 @@ bool SeedProcess::take_output() {
 }
 
 RunOutcome SeedProcess::outcome() {
-  int status = 0;
-  while (::waitpid(child_, &status, 0) < 0 && errno == EINTR) {
-  }
+  const int status = wait_for_end();
   RunOutcome outcome;
   outcome.seed = seed_;
   outcome.good = WIFEXITED(status) && WEXITSTATUS(status) == 0;

@@ -34,6 +34,9 @@ struct RunOutcome {
 class SeedProcess {
  public:
   static Result<SeedProcess> start(uint64_t seed, RunOptions options);
+  SeedProcess(SeedProcess&& other) noexcept;
+  SeedProcess& operator=(SeedProcess&& other) noexcept;
+  ~SeedProcess();  // ends it, if its outcome was not waited for
 
   int output() const { return output_.get(); }  // readable: take_output() will not wait
   bool take_output();                           // false: that was all
@@ -42,9 +45,10 @@ class SeedProcess {
  private:
   SeedProcess(uint64_t seed, pid_t child, UniqueFd output, bool loud)
       : seed_(seed), child_(child), output_(std::move(output)), loud_(loud) {}
+  int wait_for_end();
 
   uint64_t seed_;
-  pid_t child_;
+  pid_t child_;  // 0: it has ended
   UniqueFd output_;
   bool loud_;
   std::string story_;

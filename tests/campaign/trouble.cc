@@ -72,7 +72,7 @@ void Trouble::mend_those_due() {
 
 void Trouble::begin_something() {
   if (world_.options().harsh && random_.one_in(8)) return outage();
-  switch (random_.below(16)) {
+  switch (random_.below(18)) {
     case 0:
     case 1:
     case 2:
@@ -94,8 +94,10 @@ void Trouble::begin_something() {
       return random_.one_in(3) ? let_rot() : trouble_clock();
     case 13:
       return trouble_its_disk();
-    default:
+    case 14:
       return arm_kill_point();
+    default:
+      return arm_reboot();
   }
 }
 
@@ -206,29 +208,45 @@ void Trouble::start_everything() {
 void Trouble::arm_kill_point() {
   if (armed_) return;
   const auto points = all_kill_points();
-  const KillPoint point = random_.one_in(5)
-                              ? KillPoint::stripes_appended
-                              : points[random_.below(points.size())].point;  // of all a reboot is worst there
-  const KillPointInfo& info = info_of(point);
+  const KillPointInfo& info = points[random_.below(points.size())];
   const std::string program = info.program;
   Armed armed{info.point, random_.between(1, 4),     CairnWorld::kMeta,
               {},         SimCluster::Death::killed, cluster_.scheduler().now() + between(1s, 10s)};
   if (program == "cairn-mount") armed.passer = some_client();
-  armed.victim = armed.passer;
-  // A chunkserver passes it; or it is rebooted while a client does.
-  if (program == "cairn-chunkserver" || (program == "cairn-mount" && random_.one_in(2))) {
+  if (program == "cairn-chunkserver") {
     const auto index = static_cast<uint32_t>(random_.below(world_.options().chunkservers));
-    if (!may_impair(index)) return;
-    armed.victim = CairnWorld::chunkserver(index);
-    if (program == "cairn-chunkserver") armed.passer = armed.victim;
-    impaired_[index] = {armed.until + 1ms, [this, name = armed.victim] {
-                          if (!cluster_.running(name)) restart_chunkserver(name);
-                        }};
+    if (!reserve(index, armed.until)) return;
+    armed.passer = CairnWorld::chunkserver(index);
   }
+  armed.victim = armed.passer;
   const uint64_t how = random_.below(5);
   if (how >= 2) armed.death = SimCluster::Death::power_cut;
   if (how == 4) armed.death = SimCluster::Death::everything;
   armed_ = armed;
+}
+
+// A chunkserver reboots within a flush: what it had not synced is gone, and nobody has seen it away.
+void Trouble::arm_reboot() {
+  constexpr KillPoint kPoints[] = {KillPoint::stripes_appended, KillPoint::stripes_appended, KillPoint::flush_taken,
+                                   KillPoint::stripes_synced, KillPoint::commit_answered};
+  const auto index = static_cast<uint32_t>(random_.below(world_.options().chunkservers));
+  const Instant until = cluster_.scheduler().now() + between(1s, 10s);
+  if (!reserve(index, until)) return;
+  armed_ = {kPoints[random_.below(std::size(kPoints))],
+            random_.between(1, 2),
+            some_client(),
+            CairnWorld::chunkserver(index),
+            random_.one_in(2) ? SimCluster::Death::killed : SimCluster::Death::power_cut,
+            until};
+}
+
+// Counts among the impaired until then.
+bool Trouble::reserve(uint32_t index, Instant until) {
+  if (!may_impair(index)) return false;
+  impaired_[index] = {until + 1ms, [this, name = CairnWorld::chunkserver(index)] {
+                        if (!cluster_.running(name)) restart_chunkserver(name);
+                      }};
+  return true;
 }
 
 // In the fiber that passes; may not return.
@@ -237,8 +255,10 @@ void Trouble::passed(KillPoint point) {
   const Armed armed = *armed_;
   armed_.reset();
   if (armed.victim != armed.passer) {
-    story_.tell("{} loses power and comes back, while {} is at {}", armed.victim, armed.passer, info_of(point).name);
-    cluster_.power_cut(armed.victim);
+    const bool power = armed.death == SimCluster::Death::power_cut;
+    story_.tell("{} {} and comes back, while {} is at {}", armed.victim, power ? "loses power" : "is killed",
+                armed.passer, info_of(point).name);
+    power ? cluster_.power_cut(armed.victim) : cluster_.kill(armed.victim);
     restart_chunkserver(armed.victim);
     if (random_.one_in(2)) world_.sleep(kRebootTime);  // the passer finds it serving, in another boot
     return;

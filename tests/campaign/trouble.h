@@ -61,6 +61,8 @@ class Trouble {
 
   // Kill points.
   void arm_kill_point();
+  void arm_reboot();
+  bool reserve(uint32_t index, Instant until);
   void passed(KillPoint point);
 
   // More than may be survived (outage.cc).
