@@ -106,6 +106,7 @@ Result<Attributes> Filesystem::State::truncate(const std::shared_ptr<Inode>& ino
         }
       }
       file.dirty.set_mtime(answer->mtime);
+      if (file.dirty.empty()) file.failing = false;  // what could not be stored was cut off
     } else {  // it may have happened: then nothing of the committed layer is known
       inode->attributes_known = false;
       file.layout.forget();

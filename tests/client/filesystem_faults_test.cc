@@ -142,6 +142,24 @@ TEST(FilesystemSpaceTest, NoSpaceIsReportedAndWhatWasReportedIsDroppedInTheEnd) 
   must(mounted->close());
 }
 
+// As a program does that tries again with open(O_TRUNC).
+TEST(FilesystemSpaceTest, AFileThatIsEmptiedAfterTheDiskWasFullCanBeWrittenAgain) {
+  Cluster cluster({.chunkservers = 2});
+  auto mounted = cluster.mount();
+  const InodeId inode = must(mounted->create(file_node("full"))).entry.attributes.inode;
+  must(mounted->write(inode, 0, pattern(1, 5000)));
+  EXPECT_EQ(mounted->sync(inode).code(), Errc::no_space);
+  EXPECT_EQ(mounted->write(inode, 5000, pattern(1, 10)).code(), Errc::no_space);
+  SetAttributes emptied;
+  emptied.inode = inode;
+  emptied.size = 0;
+  must(mounted->set_attributes(emptied));
+  must(mounted->write(inode, 0, pattern(2, 100)));  // few bytes need no chunk
+  must(mounted->sync(inode));
+  EXPECT_EQ(read_all(*mounted, inode), pattern(2, 100));
+  must(mounted->close());
+}
+
 TEST(FilesystemSpaceTest, ARemovedFileTakesItsUnwritableDataWithIt) {
   Cluster cluster({.chunkservers = 2});
   auto mounted = cluster.mount();
