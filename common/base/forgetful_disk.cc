@@ -57,6 +57,7 @@ class ForgetfulHandle : public File {
   Result<uint64_t> size() override { return file_->size(); }
   Result<uint64_t> allocated() override { return file_->allocated(); }
   Result<uint64_t> next_data(uint64_t offset) override { return file_->next_data(offset); }
+  Result<bool> named() override { return disk_.named(file_); }
   int descriptor() const override { return file_->descriptor(); }
 
  private:
@@ -100,6 +101,19 @@ void ForgetfulDisk::closed(FileRef file) {
   if (known->second.use_count() > 1 || known->second->dirty()) return;
   idle = std::move(known->second);
   files_.erase(known);
+}
+
+// By a name that readers see, and that nobody took away below.
+Result<bool> ForgetfulDisk::named(const FileRef& file) {
+  const Turns::Turn turn(names_);
+  std::string home;
+  {
+    const Lock lock(mutex_);
+    home = file->home;
+  }
+  const bool renamed = std::any_of(seen_.begin(), seen_.end(), [&](const auto& one) { return one.second == file; });
+  if (!renamed && (home.empty() || seen_.contains(home))) return false;
+  return file->named();
 }
 
 Result<ForgetfulDisk::Kind> ForgetfulDisk::kind_of(const std::string& path) {

@@ -65,6 +65,7 @@ class ForgetfulDisk : public Disk {
   ForgetfulDisk(Disk& below, Options options);
   UnsyncedFate fate();
   void closed(FileRef file);  // a handle of it
+  Result<bool> named(const FileRef& file);
 
   // All require the turn of names_.
   Result<Kind> kind_of(const std::string& path);

@@ -69,6 +69,7 @@ class ForgetfulFile {
   Result<uint64_t> size();
   Result<uint64_t> allocated();
   Result<uint64_t> next_data(uint64_t offset);
+  Result<bool> named() { return below_->named(); }
   int descriptor() const;  // of the file below while there is nothing unsynced, else -1
   bool dirty() const;
 

@@ -67,6 +67,7 @@ class FailingDisk : public Disk {
     Result<uint64_t> size() override { return inner_->size(); }
     Result<uint64_t> allocated() override { return inner_->allocated(); }
     Result<uint64_t> next_data(uint64_t at) override { return inner_->next_data(at); }
+    Result<bool> named() override { return inner_->named(); }
     int descriptor() const override { return inner_->descriptor(); }
 
    private:
@@ -228,6 +229,23 @@ TEST_F(ForgetfulDiskTest, RenamesAndRemovalsAreKeptOnceTheirDirectoryIsSynced) {
   start();
   EXPECT_THAT(names(), ElementsAre("a", "b"));
   EXPECT_EQ(content("a") + content("b"), "newA");
+}
+
+TEST_F(ForgetfulDiskTest, AFileSaysWhetherANameLeadsToIt) {
+  auto renamed = durable("a", "A");
+  auto replaced = durable("b", "B");
+  auto removed = durable("c", "C");
+  auto deleted_below = durable("d", "D");
+  ASSERT_TRUE(disk_->rename(at("a"), at("b")).ok());
+  ASSERT_TRUE(disk_->remove(at("c")).ok());
+  ASSERT_TRUE(real_disk().remove(at("d")).ok());
+  for (const char* when : {"before the sync", "after it"}) {
+    EXPECT_TRUE(*renamed->named()) << when;
+    EXPECT_FALSE(*replaced->named()) << when;
+    EXPECT_FALSE(*removed->named()) << when;
+    EXPECT_FALSE(*deleted_below->named()) << when;
+    ASSERT_TRUE(disk_->sync_directory(root_ + "/d").ok());
+  }
 }
 
 TEST_F(ForgetfulDiskTest, AnotherDirectorysSyncDoesNotKeepAName) {
