@@ -1,4 +1,6 @@
 // Reads of the chunk layer, the janitor's lists, sessions, servers, classes and sums (queries.h).
+#include <algorithm>
+
 #include "metaserver/command_codec.h"
 #include "metaserver/queries.h"
 #include "metaserver/rows.h"
@@ -94,6 +96,22 @@ Result<std::vector<ChunkInfo>> chunks(const StoreView& view, ChunkId after, uint
                            ASSIGN(ChunkRow row, decode_chunk(view, key, value));
                            return std::move(row.info);
                          });
+}
+
+Result<uint64_t> least_shard_end(const StoreView& view, const ChunkInfo& chunk, uint8_t shard) {
+  ASSIGN(const std::vector<uint64_t> ends,
+         list<uint64_t>(view, keys::first(Table::stripe, raw(chunk.chunk)), keys::last(Table::stripe, raw(chunk.chunk)),
+                        SIZE_MAX, [&](std::string_view key, std::string_view value) -> Result<uint64_t> {
+                          keys::Reader reader(Table::stripe, key);
+                          reader.number();
+                          const uint64_t place = reader.number();
+                          TRY(reader.finish());
+                          ASSIGN(const StripeRow stripe, decode_row<StripeRow>(value));
+                          const bool stored = shard >= chunk.code.d || ((stripe.shape.present >> shard) & 1) != 0;
+                          if (!stored || stripe.state != StripeState::live) return uint64_t{0};
+                          return place + stripe.shape.header_bytes + kBlockBytes;
+                        }));
+  return ends.empty() ? 0 : *std::max_element(ends.begin(), ends.end());
 }
 
 Result<std::vector<OpenChunkRecord>> open_chunks(const StoreView& view) {

@@ -35,6 +35,7 @@ struct Flags {
   std::string cell = "256K";
   std::string failure_domain = "host";
   std::string quarantine = "60s";
+  std::string shard_sweep = "10m";
   std::string down_after = "10m";
   std::string session_ttl = "20s";
   std::string log_segment = "16M";
@@ -68,6 +69,9 @@ void describe(CLI::App& app, Flags& flags) {
       ->capture_default_str();
   app.add_option("--quarantine", flags.quarantine, "Dead data is kept so long before its space is reused")
       ->capture_default_str();
+  app.add_option("--shard-sweep", flags.shard_sweep,
+                 "How often the chunkservers' shards are compared with the metadata")
+      ->capture_default_str();
   app.add_option("--down-after", flags.down_after, "A chunkserver silent for so long is down")->capture_default_str();
   app.add_option("--session-ttl", flags.session_ttl, "A mount silent for so long has ended")
       ->envname("CAIRN_SESSION_TTL")
@@ -93,6 +97,8 @@ Result<MetaserverOptions> options_of(const Flags& flags) {
   ASSIGN(options.default_class.cell_bytes, parse_cell_bytes(flags.cell));
   options.default_class.failure_domain = flags.failure_domain;
   ASSIGN(options.quarantine, parse_duration(flags.quarantine));
+  ASSIGN(options.shard_sweep, parse_duration(flags.shard_sweep));
+  if (options.shard_sweep < 1s) return Error{Errc::invalid, "--shard-sweep is at least 1s"};
   ASSIGN(options.health.down_after, parse_duration(flags.down_after));
   ASSIGN(options.session_ttl, parse_duration(flags.session_ttl));
   if (options.session_ttl < 1s) return Error{Errc::invalid, "--session-ttl is at least 1s"};

@@ -18,13 +18,14 @@
 #include "metaserver/recovery.h"
 #include "metaserver/service.h"
 #include "metaserver/sessions.h"
+#include "metaserver/shard_sweep.h"
 #include "metaserver/status.h"
 
 namespace cairn {
 namespace {
 
 // Housekeeping calls over the network.
-class NetworkHousekeeping : public ShardHousekeeping {
+class NetworkHousekeeping : public ShardHousekeeping, public ShardInventory {
  public:
   NetworkHousekeeping(Network& network, Clock& clock, const Cluster& cluster)
       : client_(network, clock, [&cluster](ServerId server, bool) { return cluster.address(server); }) {}
@@ -35,6 +36,10 @@ class NetworkHousekeeping : public ShardHousekeeping {
     return client_.punch(shard, place, length, deadline);
   }
   Status remove(const ShardRef& shard, Instant deadline) override { return client_.remove(shard, deadline); }
+  Result<std::vector<ShardSummary>> list(ServerId server, Incarnation incarnation, ChunkId after, uint32_t limit,
+                                         Instant deadline) override {
+    return client_.list_shards(server, incarnation, after, limit, deadline);
+  }
 
  private:
   ChunkClient client_;
@@ -92,15 +97,17 @@ struct Metaserver::Parts {
   std::unique_ptr<Checkpointer> checkpointer;
   std::unique_ptr<Sessions> sessions;
   std::unique_ptr<Cluster> cluster;
-  std::unique_ptr<StatusReporter> status;
   std::unique_ptr<NetworkHousekeeping> housekeeping;
   std::unique_ptr<Janitor> janitor;
+  std::unique_ptr<ShardSweep> sweep;
+  std::unique_ptr<StatusReporter> status;
   std::unique_ptr<Ticker> ticker;
   std::unique_ptr<RpcServer> server;
 
   std::vector<std::string> troubles() const {
     std::vector<std::string> all;
     if (std::string full = reserve->trouble(); !full.empty()) all.push_back(std::move(full));
+    if (std::string older = sweep->trouble(); !older.empty()) all.push_back(std::move(older));
     return all;
   }
 
@@ -110,6 +117,7 @@ struct Metaserver::Parts {
     if (server) server->stop();
     if (ticker) ticker->stop();
     if (janitor) janitor->stop();
+    if (sweep) sweep->stop();
   }
 };
 
@@ -169,18 +177,24 @@ Status Metaserver::start() {
                                                  .on_map_changed = [&parts] { parts.sessions->map_changed(); },
                                                  .most_servers = options_.most_servers});
   TRY(parts.cluster->restore());
-  parts.status = std::make_unique<StatusReporter>(clock_, store_, *parts.log, *parts.committer, *parts.cluster,
-                                                  *parts.sessions, [&parts] { return parts.troubles(); });
   parts.housekeeping = std::make_unique<NetworkHousekeeping>(network_, clock_, *parts.cluster);
   parts.janitor = std::make_unique<Janitor>(
       clock_, *parts.committer, store_, *parts.cluster, *parts.housekeeping,
       Janitor::Options{
           .look_every = options_.housekeeping, .quarantine = options_.quarantine, .incarnation = incarnation});
+  parts.sweep =
+      std::make_unique<ShardSweep>(clock_, store_, *parts.cluster, *parts.housekeeping,
+                                   ShardSweep::Options{.interval = options_.shard_sweep, .incarnation = incarnation});
+  parts.status =
+      std::make_unique<StatusReporter>(clock_, store_, *parts.log, *parts.committer, *parts.cluster, *parts.sessions,
+                                       StatusReporter::Findings{.troubles = [&parts] { return parts.troubles(); },
+                                                                .lost = [&parts] { return parts.sweep->lost(); }});
   parts.server = std::make_unique<RpcServer>(
       network_, clock_,
       metaserver_processor({*parts.committer, store_, *parts.sessions, *parts.cluster, *parts.status}), options_.rpc);
   TRY(parts.server->start(options_.listen));
   parts.janitor->start();
+  parts.sweep->start();
   parts.ticker = std::make_unique<Ticker>(clock_, options_.tick, *parts.sessions, *parts.cluster);
   spdlog::info("metadata: {} commands applied ({} replayed from the log), {} chunkservers, {} sessions",
                raw(parts.recovered.applied), parts.recovered.replayed, parts.cluster->servers().size(),
@@ -225,6 +239,15 @@ void Metaserver::add_metrics(Metrics& metrics) const {
                          return count;
                        });
   }
+  const auto swept = [&](const char* name, const char* help, auto member) {
+    metrics.gauge_from(name, help, "", [parts, member] { return static_cast<double>(parts->sweep->counts().*member); });
+  };
+  using Swept = ShardSweep::Counts;
+  swept("cairn_sweep_passes", "Whole comparisons of the chunkservers' shards with the metadata", &Swept::passes);
+  swept("cairn_sweep_removed_shards", "Shards of removed chunks that had come back and were removed", &Swept::removed);
+  swept("cairn_sweep_misplaced_shards", "Shards that were found where no row names them", &Swept::misplaced);
+  swept("cairn_sweep_foreign_shards", "Shards of chunks that this metadata has never given", &Swept::foreign);
+  swept("cairn_lost_shards", "Shards of sealed chunks that their servers do not have", &Swept::lost);
   // Not a number (NaN) where it cannot be told: an alert on > 0 must not be silenced by a failure.
   const auto from_status = [parts](const auto& member) {
     const auto status = parts->status->status(false);

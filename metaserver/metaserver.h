@@ -35,6 +35,7 @@ struct MetaserverOptions {
   Membership::Timeouts health;
   Duration tick = 500ms;  // how often silence is looked at
   Duration housekeeping = 1s;
+  Duration shard_sweep = 10min;    // between two comparisons of the chunkservers' shards with the metadata
   uint32_t most_sessions = 4096;   // open at once
   uint32_t most_servers = 10'000;  // registered chunkservers
   RpcServer::Limits rpc;

@@ -34,6 +34,8 @@ Result<Layout> layout(const StoreView& view, InodeId inode, uint64_t offset, uin
 // Chunks.
 Result<ChunkInfo> chunk(const StoreView& view, ChunkId chunk);
 Result<std::vector<ChunkInfo>> chunks(const StoreView& view, ChunkId after, uint32_t limit);
+// Where that shard of the chunk must at least end, by the live stripes that have a cell in it. 0: it may be empty.
+Result<uint64_t> least_shard_end(const StoreView& view, const ChunkInfo& chunk, uint8_t shard);
 struct OpenChunkRecord {
   SessionId owner{};
   ChunkId chunk{};

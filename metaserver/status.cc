@@ -12,14 +12,14 @@ namespace cairn {
 
 StatusReporter::StatusReporter(Clock& clock, const OrderedStore& store, const CommandLog& log,
                                const Committer& committer, const Cluster& cluster, const Sessions& sessions,
-                               Troubles troubles)
+                               Findings findings)
     : clock_(clock),
       store_(store),
       log_(log),
       committer_(committer),
       cluster_(cluster),
       sessions_(sessions),
-      troubles_(std::move(troubles)),
+      findings_(std::move(findings)),
       started_(clock.now()) {}
 
 Result<Redundancy> StatusReporter::redundancy() const {
@@ -27,9 +27,10 @@ Result<Redundancy> StatusReporter::redundancy() const {
   const Instant now = clock_.now();
   const uint64_t health_version = cluster_.health_version();
   const LogIndex applied = committer_.applied();
+  const auto lost = findings_.lost();
   {
     const Lock lock(mutex_);
-    if (last_scan_ && last_scan_->health_version == health_version &&
+    if (last_scan_ && last_scan_->health_version == health_version && last_scan_->lost == lost &&
         (last_scan_->applied == applied || now - last_scan_->at < kKeepFor)) {
       return last_scan_->redundancy;
     }
@@ -43,12 +44,15 @@ Result<Redundancy> StatusReporter::redundancy() const {
   constexpr uint32_t kPage = 4096;
   for (ChunkId after{};;) {
     ASSIGN(const auto chunks, queries::chunks(*view, after, kPage));
-    for (const ChunkInfo& chunk : chunks) sum.add(chunk, health, data_shards[chunk.storage_class]);
+    for (const ChunkInfo& chunk : chunks) {
+      const auto gone = lost->find(chunk.chunk);
+      sum.add(chunk, health, data_shards[chunk.storage_class], gone == lost->end() ? 0 : gone->second);
+    }
     if (chunks.size() < kPage) break;
     after = chunks.back().chunk;
   }
   const Lock lock(mutex_);
-  last_scan_ = Scan{sum, now, health_version, applied};
+  last_scan_ = Scan{sum, now, health_version, applied, lost};
   return sum;
 }
 
@@ -81,7 +85,7 @@ Result<ClusterStatus> StatusReporter::status(bool with_state_hash) const {
                              : redundancy.least                 ? *redundancy.least
                              : fallback != status.classes.end() ? fallback->policy.m
                                                                 : 0;
-  status.troubles = troubles_();
+  status.troubles = findings_.troubles();
   status.servers = cluster_.servers();
   status.sessions = sessions_.list();
   ASSIGN(const auto open, queries::open_chunks(*view));

@@ -2,8 +2,8 @@
 //
 // Sums come from counters that commands keep. Redundancy needs one scan over the chunks' rows (1.1 s for 10^5 chunks,
 // with two cores busy with other work); its result is kept for a second, but never over a change of any server's
-// health: green is shown only where it is true. Any thread; the mutex is not held during the scan, so two scans may run
-// at once, of which one is kept.
+// health or of the shards that are found lost: green is shown only where it is true. Any thread; the mutex is not held
+// during the scan, so two scans may run at once, of which one is kept.
 #pragma once
 
 #include <functional>
@@ -17,14 +17,19 @@
 #include "metaserver/committer.h"
 #include "metaserver/redundancy.h"
 #include "metaserver/sessions.h"
+#include "metaserver/shard_sweep.h"
 
 namespace cairn {
 
 class StatusReporter {
  public:
-  using Troubles = std::function<std::vector<std::string>()>;  // what an administrator must mend, a sentence each
+  // What others have found out.
+  struct Findings {
+    std::function<std::vector<std::string>()> troubles;       // what an administrator must mend, a sentence each
+    std::function<std::shared_ptr<const LostShards>()> lost;  // shards that their servers do not have
+  };
   StatusReporter(Clock& clock, const OrderedStore& store, const CommandLog& log, const Committer& committer,
-                 const Cluster& cluster, const Sessions& sessions, Troubles troubles);
+                 const Cluster& cluster, const Sessions& sessions, Findings findings);
   // with_state_hash reads every row: for tests and fsck.
   Result<ClusterStatus> status(bool with_state_hash) const;
   // Of data, under the storage class of the root: what all servers hold and have free, less parity and reserves.
@@ -37,6 +42,7 @@ class StatusReporter {
     Instant at{};
     uint64_t health_version = 0;
     LogIndex applied{};
+    std::shared_ptr<const LostShards> lost;
   };
   Result<Redundancy> redundancy() const;
 
@@ -46,7 +52,7 @@ class StatusReporter {
   const Committer& committer_;
   const Cluster& cluster_;
   const Sessions& sessions_;
-  const Troubles troubles_;
+  const Findings findings_;
   const Instant started_;
   mutable Mutex mutex_;
   mutable std::optional<Scan> last_scan_;  // guarded by mutex_
