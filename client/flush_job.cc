@@ -136,7 +136,6 @@ Status FlushJob::store_lost_again() {
 
 void FlushJob::make_durable() {
   if (planted(PlantedBug::commit_before_sync)) return;
-  kill_point(KillPoint::stripes_appended);
   for (Part& part : parts_) {
     if (const Status synced = part.chunk->sync(part.to()); !synced.ok()) {
       last_trouble_ = synced.error();

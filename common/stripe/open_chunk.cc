@@ -6,6 +6,7 @@
 #include <array>
 #include <cassert>
 
+#include "common/probes/kill_point.h"
 #include "common/stripe/open_chunk_state.h"
 
 namespace cairn {
@@ -282,6 +283,7 @@ Status OpenChunk::sync(uint64_t end) {
     }
     state.syncing = true;
   }
+  kill_point(KillPoint::stripes_appended);
   const auto calls = state.transport.calls();
   const Instant deadline = state.clock.now() + state.io_timeout;
   for (uint32_t i = 0; i < asks.size(); ++i) {

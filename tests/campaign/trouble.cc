@@ -227,8 +227,9 @@ void Trouble::arm_kill_point() {
 
 // A chunkserver reboots within a flush: what it had not synced is gone, and nobody has seen it away.
 void Trouble::arm_reboot() {
-  constexpr KillPoint kPoints[] = {KillPoint::stripes_appended, KillPoint::stripes_appended, KillPoint::flush_taken,
-                                   KillPoint::stripes_synced, KillPoint::commit_answered};
+  constexpr KillPoint kPoints[] = {KillPoint::stripes_appended, KillPoint::stripes_appended,
+                                   KillPoint::stripes_appended, KillPoint::flush_taken,
+                                   KillPoint::stripes_synced,   KillPoint::commit_answered};
   const auto index = static_cast<uint32_t>(random_.below(world_.options().chunkservers));
   const Instant until = cluster_.scheduler().now() + between(1s, 10s);
   if (!reserve(index, until)) return;
@@ -236,7 +237,7 @@ void Trouble::arm_reboot() {
             random_.between(1, 2),
             some_client(),
             CairnWorld::chunkserver(index),
-            random_.one_in(2) ? SimCluster::Death::killed : SimCluster::Death::power_cut,
+            random_.one_in(4) ? SimCluster::Death::killed : SimCluster::Death::power_cut,
             until};
 }
 
