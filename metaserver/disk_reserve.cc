@@ -11,6 +11,8 @@ namespace {
 
 constexpr uint64_t kMostOfDisk = 8;  // each of the two is at most this part of the disk
 
+std::string path_in(const std::string& directory) { return directory + "/reserve"; }
+
 }  // namespace
 
 class DiskReserve::Turn {
@@ -33,7 +35,11 @@ class DiskReserve::Turn {
 };
 
 DiskReserve::DiskReserve(Disk& disk, Clock& clock, Options options)
-    : disk_(disk), clock_(clock), options_(std::move(options)), path_(options_.directory + "/reserve") {}
+    : disk_(disk), clock_(clock), options_(std::move(options)), path_(path_in(options_.directory)) {}
+
+bool DiskReserve::release_earlier(Disk& disk, const std::string& directory) {
+  return disk.remove(path_in(directory)).ok();
+}
 
 uint64_t DiskReserve::capped(uint64_t bytes) const { return std::min(bytes, space_.total_bytes / kMostOfDisk); }
 

@@ -30,6 +30,9 @@ class DiskReserve {
   };
   DiskReserve(Disk& disk, Clock& clock, Options options);
 
+  // Gives up the reserve of an earlier run, for a store that does not open on a full disk. False: there was none.
+  static bool release_earlier(Disk& disk, const std::string& directory);
+
   // Whether space is low, as of at most look_every ago.
   bool low();
   // Gives the reserve back to the disk. False if there was none to give.

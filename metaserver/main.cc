@@ -18,6 +18,7 @@
 #include "common/meta/policy.h"
 #include "common/probes/kill_point.h"
 #include "common/probes/rare_path.h"
+#include "metaserver/disk_reserve.h"
 #include "metaserver/metaserver.h"
 #include "metaserver/rocks_store.h"
 
@@ -129,7 +130,13 @@ Status serve(const Flags& flags) {
     pthread_kill(main_thread, SIGTERM);
   };
   options.log_directory = flags.data + "/log";
-  ASSIGN(const auto store, RocksStore::open({.directory = flags.data + "/store"}));
+  auto opened = RocksStore::open({.directory = flags.data + "/store"});
+  if (!opened.ok() && opened.code() == Errc::no_space &&
+      DiskReserve::release_earlier(real_disk(), options.log_directory)) {
+    spdlog::warn("{}; it is opened again in the place of the reserve", opened.error().what);
+    opened = RocksStore::open({.directory = flags.data + "/store"});
+  }
+  ASSIGN(const auto store, std::move(opened));
   Metaserver metaserver(real_network(), real_clock(), *disk, *store, options);
   TRY(metaserver.start());
   const StorageClass stored = metaserver.default_class();

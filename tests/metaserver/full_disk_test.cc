@@ -311,6 +311,31 @@ TEST(FullRealDiskTest, RocksDbRefusesAndIsResumedWhenThereIsRoom) {
   EXPECT_EQ(*store->view()->get("d"), "4");
 }
 
+TEST(FullRealDiskTest, AStoreOpensOnAFullDiskInThePlaceOfTheReserve) {
+  TempDirectory directory;
+  SmallDisk disk(directory.path(), "size=32m");
+  if (!disk.mounted) GTEST_SKIP() << "needs root and a tmpfs";
+  const RocksOptions options{.directory = directory.path() + "/store"};
+  const std::string log = directory.path() + "/log";
+  ASSERT_TRUE(real_disk().make_directories(log).ok());
+  {
+    auto store = RocksStore::open(options).value();
+    ASSERT_TRUE(store->write({{"a", "1"}}).ok());
+    ASSERT_TRUE(store->flush().ok());
+    DiskReserve reserve(real_disk(), real_clock(), {log, 1u << 20, 2u << 20});
+    reserve.tend();
+  }
+  disk.fill();
+  const auto refused = RocksStore::open(options);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.code(), Errc::no_space) << refused.error().what;
+  EXPECT_TRUE(DiskReserve::release_earlier(real_disk(), log));
+  EXPECT_FALSE(DiskReserve::release_earlier(real_disk(), log));
+  auto store = RocksStore::open(options);
+  ASSERT_TRUE(store.ok()) << store.error().what;
+  EXPECT_EQ(*(*store)->view()->get("a"), "1");
+}
+
 TEST(FullRealDiskTest, AMetaserverOnAFullDiskSaysNoAndRecovers) {
   TempDirectory directory;
   SmallDisk disk(directory.path(), "size=64m");
