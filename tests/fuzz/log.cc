@@ -4,6 +4,8 @@
 //
 // A log that opens after all gives a prefix of what was written, never less than what was acknowledged, loses no more
 // than the last entry to one damage, and goes on.
+#include <fmt/format.h>
+
 #include "common/base/bytes.h"
 #include "metaserver/command_log.h"
 #include "tests/fuzz/fuzz.h"

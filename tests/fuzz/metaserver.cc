@@ -6,6 +6,8 @@
 // the end; and the log, replayed, gives the same state.
 #include "metaserver/metaserver.h"
 
+#include <fmt/format.h>
+
 #include "common/base/bytes.h"
 #include "common/rpc/wire.h"
 #include "metaserver/command_log.h"
@@ -433,6 +435,7 @@ MetaserverOptions quiet_options() {
   options.listen = {"meta", 4000};
   options.log_directory = "/log";
   options.log_segment_bytes = kLogBytes;
+  options.disk_reserve_bytes = 64u << 10;  // a simulated disk counts each page
   options.tick = 24h;
   options.housekeeping = 24h;
   return options;

@@ -1,4 +1,5 @@
-// What people and the kernel write: sizes, durations, addresses, codes, policies, requests of scrapers, mount tables.
+// What people and other programs write: sizes, durations, addresses, codes, policies, requests of scrapers, mount
+// tables, the state of a dev cluster.
 #include <algorithm>
 
 #include "client/fuse/mount_table.h"
@@ -7,6 +8,7 @@
 #include "common/base/http_server.h"
 #include "common/meta/policy.h"
 #include "tests/fuzz/fuzz.h"
+#include "tools/cairn/dev_state.h"
 
 namespace cairn::fuzz {
 namespace {
@@ -49,6 +51,11 @@ void one(Bytes bytes) {
   }
   check_policy(text);
 
+  if (const auto state = tools::decode_dev_state(std::string(text)); state.ok()) {
+    const auto again = tools::decode_dev_state(tools::encode(*state));
+    require(again.ok() && tools::encode(*again) == tools::encode(*state), "a dev cluster is read as it was written");
+  }
+
   const HttpServer::Pages pages = {{"/metrics", [] { return HttpReply{.body = "x"}; }}};
   const HttpReply reply = answer_request(text, pages);
   require(reply.status == 200 || reply.status == 400 || reply.status == 404 || reply.status == 405, "an HTTP answer");
@@ -59,7 +66,11 @@ void one(Bytes bytes) {
 }
 
 std::vector<std::string> seeds() {
-  return {"4096",
+  tools::DevState dev;
+  dev.metaserver.port = 4000;
+  dev.chunkservers.resize(2);
+  return {tools::encode(dev),
+          "4096",
           "256KiB",
           "2T",
           "18446744073709551615",
