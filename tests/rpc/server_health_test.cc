@@ -22,6 +22,24 @@ TEST(ServerHealthTest, AFailureIsHeldAgainstItForTwoSecondsAndThenFades) {
   EXPECT_EQ(health.reluctance(kStart + 1min), 0u);
 }
 
+TEST(ServerHealthTest, OneThatFailsAgainAndAgainIsTriedMoreAndMoreSeldomUntilItAnswers) {
+  ServerHealth health;
+  Instant now = kStart;
+  for (const Duration held : {2s, 4s, 8s, 16s, 32s, 32s}) {
+    health.on_start();
+    health.on_failure(now);
+    health.on_no_connection(now + 1s);  // of a call that was begun before
+    now = now + 1s;
+    EXPECT_GE(health.reluctance(now + held - 1ms), 1000u) << held / 1s;
+    EXPECT_LT(health.reluctance(now + held), 1000u) << held / 1s;
+    now = now + held;
+  }
+  health.on_start();
+  health.on_answer(1ms);
+  health.on_no_connection(now);
+  EXPECT_LT(health.reluctance(now + 4s), 1000u);
+}
+
 TEST(ServerHealthTest, TheSlowerAndTheBusierIsAvoided) {
   ServerHealth fast;
   ServerHealth slow;
