@@ -271,7 +271,8 @@ class ExtentRead {
     // Cells that come from the same blocks of the same shards are decoded in one pass over them.
     while (!missing.empty()) {
       const StripeReadPlan::Cell& first = *missing.front();
-      // Not the algorithm of std::ranges: its subrange does not compile with clang 14, which the fuzzers are built with.
+      // Not the algorithm of std::ranges: its subrange does not compile with clang 14, which the fuzzers are built
+      // with.
       const auto others = std::stable_partition(missing.begin(), missing.end(), [&](const StripeReadPlan::Cell* cell) {
         return cell->sources == first.sources && cell->first_block == first.first_block && cell->blocks == first.blocks;
       });
