@@ -122,7 +122,8 @@ Status Committer::refuse_refused_before(UnderWay& work) {
 void Committer::refuse_all(UnderWay& work, const Error& error) {
   for (size_t i = 0; i < work.outcomes.size(); ++i) {
     if (work.outcomes[i]) continue;
-    if (needs_space(work.batch.commands[i])) remember_refusal(work.batch.commands[i].mutation);
+    if (const Mutation& mutation = work.batch.commands[i].mutation; mutation.session != SessionId{})
+      remember_refusal(mutation);
     work.outcomes[i] = Outcome(no_space(error.what));
   }
 }
@@ -180,8 +181,8 @@ bool Committer::wait_for_the_store(const UnderWay& work, const Error& error) {
   std::vector<Mutation> candidates;
   {
     Lock lock(mutex_);
-    work_.wait_until(lock, clock_.now() + options_.store_pause, [&] { return stopping_; });
-    if (stopping_) return false;
+    work_.wait_until(lock, clock_.now() + options_.store_pause, [&] { return stopping_ || impatient_; });
+    if (stopping_ || impatient_) return false;
     candidates = batcher_.waiting([](const Command& command) { return needs_space(command); });
   }
   std::set<Request> refusable;
@@ -249,6 +250,12 @@ void Committer::fail(const Error& error) {
   }
   for (const auto& waiter : answered) waiter->answered.notify_one();
   if (options_.on_failure) options_.on_failure(error);
+}
+
+void Committer::give_up_waiting() {
+  const Lock lock(mutex_);
+  impatient_ = true;
+  work_.notify_one();
 }
 
 void Committer::stop() {

@@ -54,6 +54,9 @@ class Committer {
   LogIndex applied() const { return LogIndex{applied_.load(std::memory_order_acquire)}; }
   int64_t last_wall_ns() const { return last_wall_ns_.load(std::memory_order_acquire); }  // of the last applied command
   uint64_t batches() const { return batches_.load(std::memory_order_relaxed); }
+  // From now on a store without room is a failure and not waited for: those who wait for their answer end with
+  // unavailable. Before the end of whoever calls propose().
+  void give_up_waiting();
   // Commits what waits, then refuses. Idempotent.
   void stop();
 
@@ -99,6 +102,7 @@ class Committer {
   CommitBatcher batcher_;
   std::unordered_map<CommitBatcher::Ticket, std::shared_ptr<Waiter>> waiters_;
   bool stopping_ = false;
+  bool impatient_ = false;  // guarded by mutex_
   CondVar work_;
 
   Thread thread_;  // last: it uses all of the above

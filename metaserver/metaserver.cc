@@ -114,6 +114,7 @@ struct Metaserver::Parts {
   // No more calls from outside, nor from our own threads. Idempotent.
   void end_callers() {
     if (sessions) sessions->stop();
+    if (committer) committer->give_up_waiting();  // the server's end waits for calls that wait for the committer
     if (server) server->stop();
     if (ticker) ticker->stop();
     if (janitor) janitor->stop();

@@ -247,6 +247,19 @@ TEST_F(FullDiskTest, AStoreThatTakesNoMoreDelaysWhatIsLoggedAndRefusesGrowthMean
   EXPECT_TRUE(change(file("later")).ok());
 }
 
+TEST_F(FullDiskTest, NobodyWaitsForTheStoreWhenTheServerEnds) {
+  store_.full = true;
+  Thread caller("caller", [&] {
+    const Outcome outcome = committer_->propose(Command{next(), 0, file("logged")});
+    EXPECT_EQ(code_of(outcome), Errc::unavailable) << "its log has it, so it may yet have happened";
+  });
+  while (store_.refused == 0) std::this_thread::yield();
+  committer_->give_up_waiting();
+  caller.join();
+  committer_.reset();
+  EXPECT_EQ(failures_.exchange(0), 1u) << "the store is behind the log, so this run is over";
+}
+
 TEST_F(FullDiskTest, AFlushThatDoesNotFitGetsTheReserve) {
   ASSERT_TRUE(change(file("a")).ok());
   Checkpointer checkpointer(real_clock(), *log_, store_, *committer_,
