@@ -11,7 +11,8 @@ namespace cairn {
 namespace {
 
 constexpr Duration kFirstPass = 60s;
-constexpr uint32_t kPage = 1024;
+constexpr uint32_t kPage = 1024;                                                        // of rows
+constexpr uint32_t kShardPage = 128;                                                    // of a server's listing
 constexpr uint32_t kChunksPerServer = 128, kFewestChunks = 1024, kMostChunks = 32'768;  // of a step
 constexpr size_t kMostRemovals = 10'000;                                                // of a pass
 constexpr size_t kNamed = 5;                                                            // in one line of the log
@@ -161,12 +162,12 @@ Result<ShardSweep::Listing> ShardSweep::list(ServerId server, ChunkRange range) 
   Listing all;
   for (ChunkId after = range.after;;) {
     ASSIGN(const Listing page,
-           servers_.list(server, options_.incarnation, after, kPage, clock_.now() + options_.call_timeout));
+           servers_.list(server, options_.incarnation, after, kShardPage, clock_.now() + options_.call_timeout));
     for (const ShardSummary& shard : page) {
       if (shard.chunk <= after) return Error{Errc::invalid, "it lists shards out of order"};
       if (range.contains(shard.chunk)) all.push_back(shard);
     }
-    if (page.size() < kPage || page.back().chunk >= range.upto) return all;
+    if (page.size() < kShardPage || page.back().chunk >= range.upto) return all;
     after = page.back().chunk;
   }
 }

@@ -41,9 +41,9 @@ using LostShards = std::map<ChunkId, uint64_t>;
 class ShardSweep {
  public:
   struct Options {
-    Duration interval = 10min;  // between two passes; the first comes after a minute at the latest
-    Duration pause = 1s;        // between two steps of a pass
-    Duration call_timeout = 5s;
+    Duration interval = 10min;    // between two passes; the first comes after a minute at the latest
+    Duration pause = 1s;          // between two steps of a pass
+    Duration call_timeout = 30s;  // of one page: a cold disk opens each shard of it
     Incarnation incarnation{};
     uint32_t step_chunks = 0;  // 0: by the number of servers
   };
