@@ -222,7 +222,10 @@ Status FlushJob::settle() {
     if (committed.code() != Errc::stale_epoch && !fate_unknown(committed.code())) break;
     // It may have happened. Once its chunks are sealed, it has or never will; the same bytes committed again from
     // another place are right in both cases.
-    if (fate_unknown(committed.code())) reached(RarePath::unknown_commit);
+    if (fate_unknown(committed.code())) {
+      may_have_happened_ = true;
+      reached(RarePath::unknown_commit);
+    }
     for (Part& part : parts_) {
       if (fate_unknown(committed.code())) {
         if (const Status sealed = pool_.seal_now(*part.chunk, deadline_); !sealed.ok())
@@ -299,6 +302,11 @@ void FlushJob::fail(const Error& error) {
     state.taken_seq = std::min(state.taken_seq, state.committed_seq);
     ++state.failures;
     state.failure = error;
+    if (may_have_happened_) {  // what is committed is not known any more, should these bytes be dropped
+      state.layout.forget();
+      file.inode->attributes_known = false;
+      file.inode->changed_at = context_.next_change();
+    }
     // There has been no space for a while and somebody knows: the data will not become storable by keeping it.
     if (error.code == Errc::no_space && state.failing && state.failure_told) {
       context_.statistics.dropped_bytes += state.dirty.pieces().bytes();

@@ -68,6 +68,7 @@ class FlushJob {
   std::vector<ServerId> failed_servers_;
   Status appended_;
   Instant deadline_;
+  bool may_have_happened_ = false;  // a commit whose answer did not come
   Error last_trouble_{Errc::io, "no attempt was made"};
 };
 
