@@ -40,6 +40,9 @@ class CairnWorld {
   Story& story() { return story_; }
   const WorldOptions& options() const { return options_; }
   static std::string chunkserver(uint32_t index) { return fmt::format("c{}", index); }
+  static uint32_t index_of(const std::string& chunkserver) {
+    return static_cast<uint32_t>(std::stoul(chunkserver.substr(1)));
+  }
   static std::string client(uint32_t index) { return index == 0 ? "client" : fmt::format("client{}", index); }
 
   void start_servers();  // all, for the first time

@@ -44,6 +44,7 @@ class ClusterRun {
       Trouble trouble(world_, random_());
       trouble.run(plan_.trouble);
       rotten_ = trouble.rotten();
+      for (uint32_t i = 0; i < plan_.world.chunkservers; ++i) suffered_.push_back(trouble.suffered(i));
     }
     world_.wait_until_all_up();
     for (WorkloadState& state : states_) end_client(state);
@@ -87,11 +88,13 @@ class ClusterRun {
     }
   }
 
-  // The rotten ones are among the m that may be lost.
+  // The rotten ones are among the m that may be lost; then those go which suffered least, so that what was promised has
+  // to be found on the others.
   void judge_without_m_servers() {
     std::vector<uint32_t> all(world_.options().chunkservers);
     for (uint32_t i = 0; i < all.size(); ++i) all[i] = i;
     std::shuffle(all.begin(), all.end(), random_);
+    std::ranges::stable_sort(all, {}, [&](uint32_t index) { return suffered_[index]; });
     std::ranges::stable_partition(all,
                                   [&](uint32_t index) { return std::ranges::find(rotten_, index) != rotten_.end(); });
     all.resize(world_.options().policy.m);
@@ -130,6 +133,7 @@ class ClusterRun {
   Random random_;
   std::vector<WorkloadState> states_;  // of the clients; not moved while they run
   std::vector<uint32_t> rotten_;
+  std::vector<uint64_t> suffered_;  // of each chunkserver
   int programs_ = 0;
 };
 

@@ -23,6 +23,11 @@ class Trouble {
   void run(Duration time);  // returns when all troubles have ended, but for rot
   // Chunkservers with rotten records: they count among the m that may be lost.
   const std::vector<uint32_t>& rotten() const { return rotten_; }
+  // How often it was impaired: the others have what they ever stored.
+  uint64_t suffered(uint32_t chunkserver) const {
+    const auto found = suffered_.find(chunkserver);
+    return found == suffered_.end() ? 0 : found->second;
+  }
 
  private:
   struct Impaired {
@@ -83,6 +88,7 @@ class Trouble {
   Random random_;
   std::map<uint32_t, Impaired> impaired_;    // chunkservers
   std::vector<uint32_t> rotten_;             // among them, for good
+  std::map<uint32_t, uint64_t> suffered_;    // by chunkserver
   std::map<std::string, Instant> settled_;   // when a chunkserver that was started serves for sure
   std::map<std::string, Instant> revivals_;  // processes that are dead, and start again then
   std::optional<Armed> armed_;

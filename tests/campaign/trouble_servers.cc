@@ -16,6 +16,7 @@ bool Trouble::may_impair(uint32_t index) const {
 }
 
 void Trouble::restart_chunkserver(const std::string& name) {
+  ++suffered_[CairnWorld::index_of(name)];
   if (!cluster_.running(name)) {
     story_.tell("{} starts", name);
     cluster_.restart(name);

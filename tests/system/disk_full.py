@@ -125,7 +125,7 @@ class DiskFullTest(ClusterTest):
             except OSError as error:
                 self.assertEqual(errno.errorcode[error.errno], "ENOSPC")
                 return False
-        wait_until(works, "deleting files frees space", 90)
+        wait_until(works, "deleting files frees space", 240)
         self.assertEqual(read_file(self.path(name)), random_bytes(9, PIECE))
 
     def test_full_servers_are_gone_round(self):

@@ -89,7 +89,7 @@ class Worker:
     def write(self):
         def change(file, descriptor):
             position = self.random.randrange(len(file.live) + 8)
-            self.put(file, descriptor, position, min(self.random.choice((1, 2, 8, 33)), MOST_UNITS - min(position, MOST_UNITS - 1)))
+            self.put(file, descriptor, position, min(self.random.choice((1, 2, 8, 33, 120)), MOST_UNITS - min(position, MOST_UNITS - 1)))
         self.on_file(os.O_WRONLY, change)
 
     def append(self):
