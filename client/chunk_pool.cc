@@ -166,11 +166,12 @@ Result<ChunkPool::HeldPtr> ChunkPool::grant(ClassId storage_class, const std::ve
   return std::make_shared<Held>(std::make_unique<OpenChunk>(granted.front(), transport_, clock_, io_timeout_));
 }
 
+// Also if that could not be found out.
 bool ChunkPool::servers_may_yet_report() {
   const Result<ClusterMap> map = meta_.cluster_map();
-  return map.ok() && std::any_of(map->servers.begin(), map->servers.end(), [](const ServerInfo& s) {
-           return s.health == Health::unknown || s.health == Health::suspect;
-         });
+  return !map.ok() || std::any_of(map->servers.begin(), map->servers.end(), [](const ServerInfo& s) {
+    return s.health == Health::unknown || s.health == Health::suspect;
+  });
 }
 
 Result<std::vector<ChunkInfo>> ChunkPool::ask_for_chunk(const GrantChunks& request) {
