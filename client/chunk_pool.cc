@@ -176,6 +176,7 @@ bool ChunkPool::servers_may_yet_report() {
 
 Result<std::vector<ChunkInfo>> ChunkPool::ask_for_chunk(const GrantChunks& request) {
   std::optional<Instant> refused_at;
+  bool all_have_reported = false;
   Duration waited{};  // for servers to report; not for the metaserver's answer, which may be away again
   while (true) {
     Result<std::vector<ChunkInfo>> granted = meta_.grant_chunks(request);
@@ -190,7 +191,10 @@ Result<std::vector<ChunkInfo>> ChunkPool::ask_for_chunk(const GrantChunks& reque
       Lock lock(shared_->mutex);
       if (shared_->stopping || clock_.now() < shared_->no_patience_before) return granted;
     }
-    if (!servers_may_yet_report()) return granted;
+    const bool certain = !servers_may_yet_report();
+    if (certain && all_have_reported) return granted;
+    all_have_reported = certain;  // asked once more: they may have reported behind the refusal
+    if (certain) continue;
     Lock lock(shared_->mutex);
     if (waited >= kPatience) {
       shared_->no_patience_before = clock_.now() + kNoPatienceFor;
