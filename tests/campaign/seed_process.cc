@@ -18,7 +18,7 @@ namespace cairn {
 namespace {
 
 constexpr unsigned kLongestRealSeconds = 60;  // of one run: then it hangs
-constexpr const char* kTrace = "trace ";       // begins the last line of a good run, behind the story
+constexpr const char* kTrace = "trace ";      // begins the last line of a good run, behind the story
 
 [[noreturn]] void run_child(uint64_t seed, RunOptions options, int output) {
   ::dup2(output, STDERR_FILENO);  // what a dying process says is part of the story
