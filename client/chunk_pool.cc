@@ -116,6 +116,14 @@ Result<ChunkLease> ChunkPool::fresh(ClassId storage_class, const std::vector<Ser
   return lease(shared_, granted);
 }
 
+void ChunkPool::abandon() {
+  std::map<ClassId, PerClass> gone;  // destroyed without the mutex
+  Lock lock(shared_->mutex);
+  gone.swap(shared_->classes);
+  shared_->to_seal.clear();
+  lock.unlock();
+}
+
 void ChunkPool::give_back(ChunkLease used) {
   Lock lock(shared_->mutex);
   const auto found = shared_->used.find(used.get());

@@ -40,6 +40,8 @@ class ChunkPool {
   void retire(const ChunkLease& lease);
   // Seals now: afterwards no commit to it can succeed that has not already. Tries until the deadline.
   Status seal_now(const OpenChunk& chunk, Instant deadline);
+  // They belonged to a session that is gone, and its end has sealed them.
+  void abandon();
   // Between two attempts that failed: the cluster may learn meanwhile which servers are gone. Ends early with the pool.
   void pause(Duration time);
 

@@ -12,6 +12,7 @@
 #include "client/cluster_view.h"
 #include "client/filesystem.h"
 #include "client/inode_cache.h"
+#include "client/lease_keeper.h"
 #include "client/name_cache.h"
 #include "client/session_keeper.h"
 #include "client/statistics.h"
@@ -57,6 +58,12 @@ struct ClientContext {
 
   // Stamps of our own changes: an answer that was asked for at change n is stale for an inode that changed after n.
   uint64_t changes_now() const { return changes.load(std::memory_order_acquire); }
+  // When an answer was asked for, so that it is only kept if nothing has changed since.
+  struct Asked {
+    uint64_t at = 0;
+    LeaseKeeper::Asked lease;
+  };
+  Asked asking() const { return {changes_now(), leases->asking()}; }
   uint64_t next_change() { return changes.fetch_add(1, std::memory_order_acq_rel) + 1; }
 
   Network& network;
@@ -73,6 +80,7 @@ struct ClientContext {
   BlockCache blocks;
   std::shared_ptr<BufferBudget> budget;
   std::unique_ptr<SessionKeeper> session;
+  std::unique_ptr<LeaseKeeper> leases;
   std::atomic<uint64_t> changes = 0;
 };
 

@@ -15,6 +15,7 @@ namespace {
 
 constexpr uint32_t kFlushThreads = 3;  // one appends, one syncs, one commits
 constexpr uint32_t kAheadThreads = 2;
+constexpr uint32_t kRecallThreads = 4;  // each may wait for a flush
 
 std::string host_name() {
   char name[256] = {};
@@ -33,78 +34,121 @@ Filesystem::State::State(Network& network, Clock& clock, FilesystemOptions optio
 
 Filesystem::State::~State() { stop_threads(); }
 
-Status Filesystem::State::open_session() {
+SessionRequest Filesystem::State::session_request() {
   SessionRequest request;
   request.name = context.options.name;
   request.host = host_name();
   request.pid = ::getpid();
   request.mount = true;
-  request.nonce = context.options.seed != 0 ? mix64(context.options.seed) : random_seed();
+  request.nonce = context.options.seed != 0 ? mix64(context.options.seed + sessions) : random_seed();
+  ++sessions;
+  return request;
+}
+
+Status Filesystem::State::open_session() {
   const Instant asked_at = context.clock.now();
-  ASSIGN(const SessionGrant grant, context.meta.open_session(request));
+  ASSIGN(const SessionGrant grant, context.meta.open_session(session_request()));
   TRY(context.cluster.refresh());
   SessionKeeper::Hooks hooks;
-  hooks.drop_caches = [this] { drop_caches(); };
+  hooks.drop_caches = [this] {
+    context.names.clear();
+    context.leases->forget_all();
+  };
   hooks.flush_all = [this] {
     if (const Status flushed = flusher.store_all(); !flushed.ok())
       spdlog::warn("flushing for another mount: {}", flushed.error().what);
   };
   hooks.drop_kernel_caches = [this] {
+    context.leases->drop_all_pages();
     if (CacheListener* told = listener.load()) told->become_shared();
   };
+  hooks.lease_what_is_in_use = [this] { context.leases->lease_what_is_in_use(); };
+  hooks.recalled = [this](const Lease& lease) { context.leases->recalled(lease); };
+  hooks.reclaim = [this](bool sole) { context.leases->reclaim(sole); };
+  hooks.lost = [this] { lose_session(); };
+  hooks.request = [this] { return session_request(); };
   hooks.map_changed = [this] {
     if (const Status refreshed = context.cluster.refresh(); !refreshed.ok())
       spdlog::debug("cluster map: {}", refreshed.error().what);
   };
-  hooks.died = [this](const Error& error) { wake_all(error); };
+  hooks.wake = [this] { wake_all(); };
   context.session = std::make_unique<SessionKeeper>(context.meta, context.clock, context.statistics, grant, asked_at,
                                                     std::move(hooks));
+  LeaseKeeper::Hooks of_leases;
+  of_leases.store = [this](const std::shared_ptr<Inode>& inode) { return flusher.store(inode); };
+  of_leases.drop_pages = [this](InodeId inode, PageRange range) {
+    if (CacheListener* told = listener.load()) told->drop_pages(inode, range.from, range.to);
+  };
+  of_leases.forget = [this](Inode& inode) { forget(inode); };
+  context.leases = std::make_unique<LeaseKeeper>(context.meta, context.clock, *context.session, context.inodes,
+                                                 context.options.io_timeout, std::move(of_leases));
   return {};
 }
 
 void Filesystem::State::start() {
   ahead = std::make_unique<ReadAhead>(reader, kAheadThreads);
   flusher.start(kFlushThreads);
+  context.leases->start(kRecallThreads);
   context.session->start();
 }
 
 void Filesystem::State::stop_threads() {
   context.budget->shut({Errc::io, "the filesystem is closed"});
   if (context.session) context.session->begin_stop();
+  if (context.leases) context.leases->begin_stop();
   context.meta.shut_down();
   pool.begin_stop();
+  wake_all();
   if (context.session) context.session->stop();
+  if (context.leases) context.leases->stop();
   if (ahead) ahead->stop();
   flusher.stop();
   pool.stop();
   orphans.stop();
 }
 
-void Filesystem::State::drop_caches() {
-  context.names.clear();
+void Filesystem::State::forget(Inode& inode) {
+  inode.attributes_known = false;
+  inode.changed_at = context.next_change();
+  inode.no_xattrs = false;
+  inode.xattrs.clear();
+  if (FileState* file = inode.file_if()) {
+    file->layout.forget();
+    file->tail.reset();
+  }
+  context.names.forget_directory(inode.id);
+}
+
+// The session's end has sealed its chunks and freed its orphans. What was buffered under it is never stored under
+// another: somebody else may have changed the same file since.
+void Filesystem::State::lose_session() {
+  const Error loss{Errc::io, "the mount was cut off for longer than its session lives, and what was buffered is lost"};
+  pool.abandon();
   for (const auto& inode : context.inodes.all()) {
     Lock lock(inode->mutex);
-    inode->attributes_known = false;
-    inode->changed_at = context.next_change();
-    inode->no_xattrs = false;
-    inode->xattrs.clear();
-    if (FileState* file = inode->file_if()) {
-      file->layout.forget();
-      file->tail.reset();
-    }
+    if (inode->orphan || inode->said_open) inode->forgotten = true;
+    FileState* const file = inode->file_if();
+    if (file == nullptr) continue;
+    inode->changed.wait(lock, [&] { return file->flushing.empty(); });  // they fail, as nothing is answered any more
+    if (!inode->dirty()) continue;
+    context.statistics.dropped_bytes += file->dirty.pieces().bytes();
+    file->dirty.clear();
+    file->failing = false;
+    ++file->losses;
+    file->loss = loss;
+    inode->changed.notify_all();
   }
 }
 
-void Filesystem::State::wake_all(const Error& error) {
-  context.budget->shut({Errc::io, error.what});
+void Filesystem::State::wake_all() {
   for (const auto& inode : context.inodes.all()) {
     Lock lock(inode->mutex);
     inode->changed.notify_all();
   }
 }
 
-FileHandle Filesystem::State::add_handle(const std::shared_ptr<Inode>& inode) {
-  Handle handle{inode, 0, 0};
+FileHandle Filesystem::State::add_handle(const std::shared_ptr<Inode>& inode, bool writable) {
+  Handle handle{inode, writable, 0, 0};
   {
     Lock lock(inode->mutex);
     if (const FileState* file = inode->file_if()) {
@@ -152,16 +196,25 @@ bool Filesystem::sole() const { return state_->context.session->trusted(); }
 Duration Filesystem::cache_ttl() const { return state_->context.session->trusted_for(); }
 Address Filesystem::metaserver() const { return state_->context.options.metaserver; }
 
-Result<FileHandle> Filesystem::open(InodeId id, bool truncate) {
+Result<FileHandle> Filesystem::open(InodeId id, bool truncate, bool writable) {
   TRY(state_->context.session->alive());
-  if (!state_->context.session->trusted()) TRY(get_attributes(id));
   const std::shared_ptr<Inode> inode = state_->context.inodes.get(id);
+  bool known = false;
   {
+    // Before the metaserver is asked: should another mount remove the last name now, this one is asked about it.
     Lock lock(inode->mutex);
     if (inode->forgotten) return Error{Errc::stale_handle, fmt::format("inode {} is deleted", raw(id))};
     ++inode->open_handles;
+    if (writable) ++inode->writable_handles;
+    known = state_->context.session->trusted() || (inode->attributes_known && state_->context.leases->trusted(*inode));
   }
-  const FileHandle handle = state_->add_handle(inode);
+  const FileHandle handle = state_->add_handle(inode, writable);
+  if (!known) {
+    if (const Result<Attributes> there = get_attributes(id); !there.ok()) {
+      TRY(release(handle));
+      return there.error();
+    }
+  }
   if (truncate) {
     SetAttributes request;
     request.inode = id;
@@ -180,16 +233,15 @@ Result<Filesystem::Created> Filesystem::create(const MakeNode& request) {
   {
     Lock lock(inode->mutex);
     ++inode->open_handles;
+    ++inode->writable_handles;
   }
-  return Created{std::move(entry), state_->add_handle(inode)};
+  return Created{std::move(entry), state_->add_handle(inode, true)};
 }
 
 Status Filesystem::flush(FileHandle handle) {
   TRY(state_->context.session->alive());
   const std::shared_ptr<Inode> inode = state_->inode_of(handle);
   if (inode == nullptr) return Error{Errc::invalid, fmt::format("no open file has handle {}", handle)};
-  // Other mounts see at the latest what was written before close.
-  if (!state_->context.session->trusted()) TRY(state_->flusher.sync(inode));
   uint64_t losses = 0, failures = 0;
   Error failure{}, loss{};
   {
@@ -214,18 +266,22 @@ Status Filesystem::flush(FileHandle handle) {
 }
 
 Status Filesystem::release(FileHandle handle) {
-  std::shared_ptr<Inode> inode;
+  State::Handle released;
   {
     Lock lock(state_->handles_mutex);
     const auto found = state_->handles.find(handle);
     if (found == state_->handles.end()) return Error{Errc::invalid, fmt::format("no open file has handle {}", handle)};
-    inode = std::move(found->second.inode);
+    released = std::move(found->second);
     state_->handles.erase(found);
   }
+  const std::shared_ptr<Inode>& inode = released.inode;
   {
     Lock lock(inode->mutex);
+    if (released.writable) --inode->writable_handles;
     if (--inode->open_handles == 0) {
       if (FileState* file = inode->file_if()) file->tail.reset();
+      // Another mount took its last name while it was open here.
+      if (std::exchange(inode->said_open, false)) inode->orphan = true;
     }
   }
   state_->forget_if_orphan(inode);

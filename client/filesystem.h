@@ -1,7 +1,7 @@
 // The filesystem without FUSE: what the mount, tests and tools call.
 //
-// Calls are blocking and may come from any thread. Each takes effect at one moment between its start and its end. What
-// write() accepted is buffered for at most 5 s; what fsync() acknowledged survives (docs/failure_model.md). Inodes are
+// Calls are blocking and may come from any thread. Each takes effect at one moment between its start and its end, for
+// all mounts (docs/coherence.md). What write() accepted is buffered for at most 5 s; what fsync() acknowledged survives (docs/failure_model.md). Inodes are
 // named by their id; there is no per-inode state that a caller must free, but open() handles must be released.
 // Permissions are not checked here: the kernel does (mount option default_permissions).
 #pragma once
@@ -33,12 +33,13 @@ struct FilesystemOptions {
   uint64_t seed = 0;  // of the session's nonce; 0: from the kernel. A simulation gives its own.
 };
 
-// Told when the kernel's caches must change. Called from a thread of the Filesystem that no call waits for.
+// Told when the kernel's caches must change. Called from threads of the Filesystem that no call waits for.
 class CacheListener {
  public:
   virtual ~CacheListener() = default;
-  virtual void invalidate_inode(InodeId inode) = 0;
-  // Drop everything cached and cache nothing from now on: another mount has joined.
+  // Drops the pages of [from, to); dirty ones are written back first. May wait for pages that are being read.
+  virtual void drop_pages(InodeId inode, uint64_t from, uint64_t to) = 0;
+  // Keep no names and attributes from now on: another mount has joined.
   virtual void become_shared() = 0;
 };
 
@@ -53,7 +54,7 @@ class Filesystem {
   Status close();
 
   void set_listener(CacheListener* listener);
-  // True while this is the only mount: names and attributes may be cached for cache_ttl().
+  // True while this is the only mount: the kernel may keep names and attributes for cache_ttl().
   bool sole() const;
   Duration cache_ttl() const;  // 0 while there are other mounts
 
@@ -73,7 +74,8 @@ class Filesystem {
   Status set_xattr(const SetXattr& request);
   Status remove_xattr(const RemoveXattr& request);
 
-  Result<FileHandle> open(InodeId inode, bool truncate);  // keeps the inode alive when its last name goes
+  // Keeps the inode alive when its last name goes, on whichever mount.
+  Result<FileHandle> open(InodeId inode, bool truncate, bool writable = true);
   struct Created {
     Entry entry;
     FileHandle handle = 0;
@@ -84,7 +86,12 @@ class Filesystem {
 
   // At most into.size() bytes; fewer only at the end of the file. One snapshot of the inode.
   Result<size_t> read(InodeId inode, uint64_t offset, std::span<uint8_t> into);
+  // The same for pages that the kernel keeps, and holds locked until it is answered: true until they are dropped.
+  Result<size_t> fill_pages(InodeId inode, uint64_t offset, std::span<uint8_t> into);
   Status write(InodeId inode, uint64_t offset, std::span<const uint8_t> data);
+  Status write_pages(InodeId inode, uint64_t offset, std::span<const uint8_t> data);  // dirty ones of a mapping
+  // A write of a descriptor: `cached`, the kernel has put it into pages itself; otherwise pages there are old now.
+  void wrote_beside_pages(InodeId inode, bool cached);
   Result<uint64_t> append(InodeId inode, std::span<const uint8_t> data);  // at the end as it is now; returns the offset
   Status zero_range(InodeId inode, uint64_t offset, uint64_t length,
                     bool may_grow);  // reads as zeros; space is given back

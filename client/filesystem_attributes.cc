@@ -16,10 +16,11 @@ bool is_own(const std::string& name) { return name.starts_with("cairn."); }
 
 }  // namespace
 
-Attributes Filesystem::State::learn(const Attributes& answer, const Asked& asked) {
+Attributes Filesystem::State::learn(const Attributes& answer, const Asked& asked, uint64_t leased) {
   const std::shared_ptr<Inode> inode = context.inodes.get(answer.inode);
-  const bool cache = may_cache(asked);
   Lock lock(inode->mutex);
+  (void)context.leases->take(*inode, asked.lease, leased);
+  const bool cache = context.leases->may_keep(*inode, asked.lease);
   const FileState* file = inode->file_if();
   // While the size changes, an answer may be of before or after: it is shown, but not kept.
   if (file != nullptr && file->changing) return inode->overlaid(answer);
@@ -30,8 +31,8 @@ Attributes Filesystem::State::learn(const Attributes& answer, const Asked& asked
 Attributes Filesystem::State::changed(const Attributes& answer, const Asked& asked) {
   const uint64_t change = context.next_change();
   const std::shared_ptr<Inode> inode = context.inodes.get(answer.inode);
-  const bool cache = may_cache(asked);
   Lock lock(inode->mutex);
+  const bool cache = context.leases->may_keep(*inode, asked.lease);
   // Another change that ended since this one was asked for may be missing in the answer.
   const bool alone = inode->changed_at <= asked.at;
   inode->learn(answer, cache && alone);
@@ -47,20 +48,23 @@ Result<Attributes> Filesystem::get_attributes(InodeId id) {
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     {
       Lock lock(inode->mutex);
+      context.leases->wait_for_recall(*inode, lock);
       if (const FileState* file = inode->file_if()) inode->changed.wait(lock, [&] { return !file->changing; });
-      if (inode->attributes_known && context.session->trusted()) {
+      if (inode->attributes_known && context.leases->trusted(*inode)) {
         ++context.statistics.attribute_hits;
         return inode->overlaid(inode->attributes);
       }
     }
     ++context.statistics.attribute_misses;
     const State::Asked asked = state_->asking();
-    ASSIGN(const Attributes answer, context.noted(context.meta.get_attributes(id)));
+    uint64_t leased = 0;
+    ASSIGN(const Attributes answer, context.noted(context.meta.get_attributes(id, &leased)));
     Lock lock(inode->mutex);
     const FileState* file = inode->file_if();
     if (file != nullptr && file->changing) continue;
+    (void)context.leases->take(*inode, asked.lease, leased);
     if (answer.version < inode->attributes.version) continue;
-    inode->learn(answer, state_->may_cache(asked) && inode->changed_at <= asked.at);
+    inode->learn(answer, context.leases->may_keep(*inode, asked.lease) && inode->changed_at <= asked.at);
     return inode->overlaid(inode->attributes);
   }
   return Error{Errc::io, fmt::format("inode {} changes faster than it can be looked at", raw(id))};
@@ -78,6 +82,7 @@ Result<Attributes> Filesystem::set_attributes(const SetAttributes& request) {
     buffers = file != nullptr && (!file->dirty.empty() || !file->flushing.empty() || file->changing);
   }
   if (request.size || (request.mtime && buffers)) return state_->truncate(inode, request);
+  const OwnChange change(context.inodes, {request.inode});
   const State::Asked asked = state_->asking();
   const Result<Attributes> answer = context.noted(context.meta.set_attributes(request));
   if (!answer.ok()) {
@@ -89,6 +94,8 @@ Result<Attributes> Filesystem::set_attributes(const SetAttributes& request) {
 
 // Also for explicit times while bytes are buffered: their commit must not set the time back to when they were written.
 Result<Attributes> Filesystem::State::truncate(const std::shared_ptr<Inode>& inode, const SetAttributes& request) {
+  TRY(context.leases->acquire_write(*inode));
+  const Pinned pinned(*inode);
   begin_change(inode);
   const Asked asked = asking();
   const Result<Attributes> answer = context.noted(context.meta.set_attributes(request));
@@ -145,19 +152,22 @@ Result<std::string> Filesystem::get_xattr(InodeId id, const std::string& name) {
   // The kernel asks for security.capability before every write: that must not be a call to the metaserver.
   const std::shared_ptr<Inode> inode = context.inodes.get(id);
   const Error absent{Errc::no_attribute, fmt::format("inode {} has no attribute {}", raw(id), name)};
-  if (context.session->trusted()) {
+  {
     Lock lock(inode->mutex);
-    if (inode->no_xattrs) return absent;
-    if (const auto known = inode->xattrs.find(name); known != inode->xattrs.end()) {
+    const bool trusted = context.leases->trusted(*inode);
+    if (trusted && inode->no_xattrs) return absent;
+    if (const auto known = inode->xattrs.find(name); trusted && known != inode->xattrs.end()) {
       if (known->second) return *known->second;
       return absent;
     }
   }
   const State::Asked asked = state_->asking();
-  Result<std::string> value = context.noted(context.meta.get_xattr(id, name));
+  uint64_t leased = 0;
+  Result<std::string> value = context.noted(context.meta.get_xattr(id, name, &leased));
   if (!value.ok() && value.code() != Errc::no_attribute) return value;
   Lock lock(inode->mutex);
-  if (state_->may_cache(asked) && inode->changed_at <= asked.at && inode->xattrs.size() < kCachedXattrs &&
+  (void)context.leases->take(*inode, asked.lease, leased);
+  if (context.leases->may_keep(*inode, asked.lease) && inode->changed_at <= asked.at && inode->xattrs.size() < kCachedXattrs &&
       (!value.ok() || value->size() <= kCachedXattrBytes)) {
     inode->xattrs[name] = value.ok() ? std::optional(*value) : std::nullopt;
   }
@@ -183,6 +193,7 @@ void forget_xattrs(Inode& inode, uint64_t change) {
 
 Status Filesystem::set_xattr(const SetXattr& request) {
   TRY(state_->context.session->alive());
+  const OwnChange change(state_->context.inodes, {request.inode});
   const Status done = state_->context.noted(state_->context.meta.set_xattr(request));
   forget_xattrs(*state_->context.inodes.get(request.inode), state_->context.next_change());
   // The class that the next flush of the inode writes to.
@@ -192,6 +203,7 @@ Status Filesystem::set_xattr(const SetXattr& request) {
 
 Status Filesystem::remove_xattr(const RemoveXattr& request) {
   TRY(state_->context.session->alive());
+  const OwnChange change(state_->context.inodes, {request.inode});
   const Status done = state_->context.noted(state_->context.meta.remove_xattr(request));
   forget_xattrs(*state_->context.inodes.get(request.inode), state_->context.next_change());
   return done;

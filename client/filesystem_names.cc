@@ -32,11 +32,26 @@ void Filesystem::State::invalidate(InodeId id) {
   inode->changed_at = change;
 }
 
+// What the name is now, as far as that may be kept. Nothing: not known any more.
+void Filesystem::State::note_name(InodeId parent, const std::string& name, std::optional<NameCache::Known> known,
+                                  const Asked& asked) {
+  const std::shared_ptr<Inode> directory = context.inodes.get(parent);
+  Lock lock(directory->mutex);
+  if (!context.leases->may_keep(*directory, asked.lease)) known.reset();
+  context.names.change(parent, name, known);
+}
+
+InodeId Filesystem::State::known_child(InodeId parent, const std::string& name) {
+  const std::optional<NameCache::Known> known = context.names.find(parent, name);
+  return known ? known->inode : InodeId{};
+}
+
 // A new inode is known completely: it has no content, no names and no extended attributes.
-void Filesystem::State::learn_made(const Entry& entry, const Asked& asked) {
+void Filesystem::State::learn_made(const Entry& entry, const Asked& asked, uint64_t leased) {
   const std::shared_ptr<Inode> inode = context.inodes.get(entry.attributes.inode);
-  const bool cache = may_cache(asked);
   Lock lock(inode->mutex);
+  (void)context.leases->take(*inode, asked.lease, leased, InodeLease::Held::write);
+  const bool cache = context.leases->may_keep(*inode, asked.lease);
   inode->learn(entry.attributes, cache);
   if (!cache) return;
   inode->no_xattrs = true;
@@ -72,26 +87,40 @@ Result<Entry> Filesystem::lookup(InodeId parent, const std::string& name) {
   TRY(check_name(name));
   ClientContext& context = state_->context;
   const bool special = name == "." || name == "..";
-  if (!special && context.session->trusted()) {
-    if (const auto known = context.names.find(parent, name)) {
+  const std::shared_ptr<Inode> directory = context.inodes.get(parent);
+  std::optional<NameCache::Known> known;
+  if (!special) {
+    Lock lock(directory->mutex);
+    if (context.leases->trusted(*directory)) known = context.names.find(parent, name);
+  }
+  if (known) {
+    if (raw(known->inode) == 0) {
       ++context.statistics.name_hits;
-      if (raw(known->inode) == 0)
-        return Error{Errc::not_found, fmt::format("{} is not in directory {}", name, raw(parent))};
-      ASSIGN(const Attributes attributes, get_attributes(known->inode));
-      return Entry{parent, name, attributes, known->cookie};
+      return Error{Errc::not_found, fmt::format("{} is not in directory {}", name, raw(parent))};
     }
+    const Result<Attributes> attributes = get_attributes(known->inode);
+    if (!attributes.ok() && attributes.code() != Errc::stale_handle) return attributes.error();
+    if (attributes.ok() && attributes->links > 0) {
+      ++context.statistics.name_hits;
+      return Entry{parent, name, *attributes, known->cookie};
+    }  // otherwise it was removed since the name was looked at
   }
   ++context.statistics.name_misses;
   const State::Asked asked = state_->asking();
   const uint64_t ticket = context.names.ticket(parent, name);
-  Result<Entry> entry = context.noted(context.meta.lookup(parent, name));
-  const bool cache = !special && state_->may_cache(asked);
-  if (!entry.ok()) {
-    if (cache && entry.code() == Errc::not_found) context.names.store(parent, name, {}, ticket);
-    return entry;
+  uint64_t leased = 0;
+  Result<Entry> entry = context.noted(context.meta.lookup(parent, name, &leased));
+  if (!special && (entry.ok() || entry.code() == Errc::not_found)) {
+    Lock lock(directory->mutex);
+    (void)context.leases->take(*directory, asked.lease, leased);
+    if (context.leases->may_keep(*directory, asked.lease)) {
+      context.names.store(parent, name,
+                          entry.ok() ? NameCache::Known{entry->attributes.inode, entry->cookie} : NameCache::Known{},
+                          ticket);
+    }
   }
-  if (cache) context.names.store(parent, name, {entry->attributes.inode, entry->cookie}, ticket);
-  entry->attributes = state_->learn(entry->attributes, asked);
+  if (!entry.ok()) return entry;
+  entry->attributes = state_->learn(entry->attributes, asked, leased);
   return entry;
 }
 
@@ -99,21 +128,19 @@ Result<Entry> Filesystem::make_node(const MakeNode& request) {
   TRY(state_->context.session->alive());
   TRY(check_name(request.name));
   ClientContext& context = state_->context;
+  const OwnChange change(context.inodes, {request.parent});
   const State::Asked asked = state_->asking();
-  Result<Entry> entry = context.noted(context.meta.make_node(request));
+  uint64_t leased = 0;
+  Result<Entry> entry = context.noted(context.meta.make_node(request, &leased));
   kill_point(KillPoint::name_changed);
   if (!entry.ok()) {
     context.names.change(request.parent, request.name, std::nullopt);
     if (State::unknown_fate(entry.code())) state_->invalidate(request.parent);
     return entry;
   }
-  state_->learn_made(*entry, asked);
+  state_->learn_made(*entry, asked, leased);
   state_->invalidate(request.parent);
-  if (state_->may_cache(asked)) {
-    context.names.change(request.parent, request.name, NameCache::Known{entry->attributes.inode, entry->cookie});
-  } else {
-    context.names.change(request.parent, request.name, std::nullopt);
-  }
+  state_->note_name(request.parent, request.name, NameCache::Known{entry->attributes.inode, entry->cookie}, asked);
   return entry;
 }
 
@@ -126,6 +153,7 @@ Result<Entry> Filesystem::link(const LinkNode& request) {
   TRY(state_->context.session->alive());
   TRY(check_name(request.name));
   ClientContext& context = state_->context;
+  const OwnChange change(context.inodes, {request.parent, request.inode});
   const State::Asked asked = state_->asking();
   Result<Entry> entry = context.noted(context.meta.link(request));
   kill_point(KillPoint::name_changed);
@@ -136,10 +164,7 @@ Result<Entry> Filesystem::link(const LinkNode& request) {
     return entry;
   }
   entry->attributes = state_->changed(entry->attributes, asked);
-  context.names.change(request.parent, request.name,
-                       state_->may_cache(asked)
-                           ? std::optional(NameCache::Known{entry->attributes.inode, entry->cookie})
-                           : std::nullopt);
+  state_->note_name(request.parent, request.name, NameCache::Known{entry->attributes.inode, entry->cookie}, asked);
   return entry;
 }
 
@@ -147,6 +172,7 @@ Status Filesystem::unlink(InodeId parent, const std::string& name) {
   TRY(state_->context.session->alive());
   TRY(check_name(name));
   ClientContext& context = state_->context;
+  const OwnChange change(context.inodes, {parent, state_->known_child(parent, name)});
   const State::Asked asked = state_->asking();
   const Result<Removed> removed = context.noted(context.meta.remove({parent, name, false}));
   kill_point(KillPoint::name_changed);
@@ -155,7 +181,7 @@ Status Filesystem::unlink(InodeId parent, const std::string& name) {
     context.names.change(parent, name, std::nullopt);
     return removed.error();
   }
-  context.names.change(parent, name, state_->may_cache(asked) ? std::optional(NameCache::Known{}) : std::nullopt);
+  state_->note_name(parent, name, NameCache::Known{}, asked);
   state_->orphaned(removed->inode, removed->links_left);
   return {};
 }
@@ -164,6 +190,7 @@ Status Filesystem::rmdir(InodeId parent, const std::string& name) {
   TRY(state_->context.session->alive());
   TRY(check_name(name));
   ClientContext& context = state_->context;
+  const OwnChange change(context.inodes, {parent, state_->known_child(parent, name)});
   const State::Asked asked = state_->asking();
   const Result<Removed> removed = context.noted(context.meta.remove({parent, name, true}));
   kill_point(KillPoint::name_changed);
@@ -172,7 +199,7 @@ Status Filesystem::rmdir(InodeId parent, const std::string& name) {
     context.names.change(parent, name, std::nullopt);
     return removed.error();
   }
-  context.names.change(parent, name, state_->may_cache(asked) ? std::optional(NameCache::Known{}) : std::nullopt);
+  state_->note_name(parent, name, NameCache::Known{}, asked);
   context.names.forget_directory(removed->inode);
   state_->orphaned(removed->inode, 0);
   return {};
@@ -183,17 +210,20 @@ Status Filesystem::rename(const Rename& request) {
   TRY(check_name(request.old_name));
   TRY(check_name(request.new_name));
   ClientContext& context = state_->context;
+  const OwnChange change(context.inodes, {request.old_parent, request.new_parent,
+                                          state_->known_child(request.old_parent, request.old_name),
+                                          state_->known_child(request.new_parent, request.new_name)});
   const State::Asked asked = state_->asking();
   const Result<Renamed> renamed = context.noted(context.meta.rename(request));
   kill_point(KillPoint::name_changed);
   state_->invalidate(request.old_parent);
   state_->invalidate(request.new_parent);
   // An exchange, and a rename between two names of one inode (which changes nothing), leave both names.
-  const bool plain = renamed.ok() && (request.flags & kRenameExchange) == 0 && state_->may_cache(asked) &&
+  const bool plain = renamed.ok() && (request.flags & kRenameExchange) == 0 &&
                      (renamed->moved.links == 1 || S_ISDIR(renamed->moved.mode));
   if (plain) {
-    context.names.change(request.old_parent, request.old_name, NameCache::Known{});
-    context.names.change(request.new_parent, request.new_name, NameCache::Known{renamed->moved.inode, 0});
+    state_->note_name(request.old_parent, request.old_name, NameCache::Known{}, asked);
+    state_->note_name(request.new_parent, request.new_name, NameCache::Known{renamed->moved.inode, 0}, asked);
   } else {
     context.names.change(request.old_parent, request.old_name, std::nullopt);
     context.names.change(request.new_parent, request.new_name, std::nullopt);
@@ -214,7 +244,7 @@ Result<DirectoryPage> Filesystem::read_directory(InodeId inode, uint64_t after_c
   TRY(state_->context.session->alive());
   const State::Asked asked = state_->asking();
   ASSIGN(DirectoryPage page, state_->context.noted(state_->context.meta.read_directory(inode, after_cookie, limit)));
-  for (Entry& entry : page.entries) entry.attributes = state_->learn(entry.attributes, asked);
+  for (Entry& entry : page.entries) entry.attributes = state_->learn(entry.attributes, asked, 0);
   return page;
 }
 

@@ -30,44 +30,47 @@ struct Filesystem::State {
   void stop_threads();
 
   // --- what is cached ---
-  // When an answer was asked for, so that it is only cached if nothing has changed since.
-  struct Asked {
-    uint64_t at = 0;
-    uint64_t trust_epoch = 0;
-  };
-  Asked asking() const { return {context.changes_now(), context.session->trust_epoch()}; }
-  bool may_cache(const Asked& asked) const {
-    return context.session->trusted() && context.session->trust_epoch() == asked.trust_epoch;
-  }
-  // Takes an answer's attributes in and returns them with what is buffered.
-  Attributes learn(const Attributes& answer, const Asked& asked);
+  using Asked = ClientContext::Asked;
+  Asked asking() const { return context.asking(); }
+  // Takes an answer's attributes in and returns them with what is buffered. leased: as MetaClient says it.
+  Attributes learn(const Attributes& answer, const Asked& asked, uint64_t leased);
   // The answer of our own change to the inode.
   Attributes changed(const Attributes& answer, const Asked& asked);
   void invalidate(InodeId inode);  // attributes: an own call changed them without saying to what
-  void drop_caches();
-  void wake_all(const Error& error);
+  void forget(Inode& inode);  // all that is cached of it; its mutex is held
+  void note_name(InodeId parent, const std::string& name, std::optional<NameCache::Known> known, const Asked& asked);
+  InodeId known_child(InodeId parent, const std::string& name);  // 0: not known
+  void wake_all();
+  SessionRequest session_request();
+  void lose_session();  // what was buffered under it is lost
 
   // --- namespace ---
-  void learn_made(const Entry& entry, const Asked& asked);
+  void learn_made(const Entry& entry, const Asked& asked, uint64_t leased);
   void orphaned(InodeId inode, uint32_t links_left);
   void forget_if_orphan(const std::shared_ptr<Inode>& inode);
   // Whether a failed change may have happened all the same.
   static bool unknown_fate(Errc code);
 
   // --- data ---
-  Status know(const std::shared_ptr<Inode>& inode);  // its class and size are known, if of an earlier time
+  Status know(const std::shared_ptr<Inode>& inode);  // its class is known
+  Status know_end(const std::shared_ptr<Inode>& inode);  // and its size: the write lease is held
+  Result<size_t> read(const std::shared_ptr<Inode>& inode, uint64_t offset, std::span<uint8_t> into, bool of_pages);
   // Alone with the inode: nothing is flushing, no writer or flush begins until end_change.
   void begin_change(const std::shared_ptr<Inode>& inode);
   void end_change(const std::shared_ptr<Inode>& inode);
   Result<Attributes> truncate(const std::shared_ptr<Inode>& inode, const SetAttributes& request);
-  Result<uint64_t> write(InodeId id, std::optional<uint64_t> offset, std::span<const uint8_t> data);  // nothing: append
+  // No offset: append. of_pages: the kernel writes back pages of a mapping, perhaps because they are to be dropped.
+  Result<uint64_t> write(InodeId id, std::optional<uint64_t> offset, std::span<const uint8_t> data, bool of_pages);
+  Result<uint64_t> buffer(const std::shared_ptr<Inode>& inode, Lock& lock, std::optional<uint64_t> offset,
+                          std::span<const uint8_t> data);
 
   struct Handle {
     std::shared_ptr<Inode> inode;
+    bool writable = false;
     uint64_t losses_told = 0;
     uint64_t failures_told = 0;
   };
-  FileHandle add_handle(const std::shared_ptr<Inode>& inode);  // the inode's open_handles was raised
+  FileHandle add_handle(const std::shared_ptr<Inode>& inode, bool writable);  // open_handles was raised
   std::shared_ptr<Inode> inode_of(FileHandle handle);
 
   ClientContext context;
@@ -81,6 +84,7 @@ struct Filesystem::State {
   Mutex handles_mutex;
   std::map<FileHandle, Handle> handles;  // guarded by handles_mutex
   FileHandle next_handle = 1;            // the same
+  uint64_t sessions = 0;                 // opened so far; used by one thread at a time
   bool closed = false;                   // used by close() and the destructor only
 };
 

@@ -210,12 +210,11 @@ Status FlushJob::settle() {
     }
     if (!all_have_turn()) continue;
     kill_point(KillPoint::stripes_synced);
-    const uint64_t trust_epoch = context_.session->trust_epoch();
-    const uint64_t asked_at = context_.changes_now();
+    const ClientContext::Asked asked = context_.asking();
     const Result<Committed> committed = commit();
     if (committed.ok()) {
       kill_point(KillPoint::commit_answered);
-      succeed(*committed, asked_at, trust_epoch);
+      succeed(*committed, asked);
       return {};
     }
     last_trouble_ = committed.error();
@@ -241,14 +240,13 @@ Status FlushJob::settle() {
   return error;
 }
 
-void FlushJob::succeed(const Committed& committed, uint64_t asked_at, uint64_t trust_epoch) {
+void FlushJob::succeed(const Committed& committed, const ClientContext::Asked& asked) {
   for (Part& part : parts_) {
     part.chunk->committed(part.to());
     if (part.private_chunk) pool_.give_back(part.chunk);
   }
   ++context_.statistics.commits;
   context_.statistics.committed_files += files_.size();
-  const bool trusted = context_.session->trusted() && context_.session->trust_epoch() == trust_epoch;
   for (size_t i = 0; i < files_.size(); ++i) {
     FlushFile& file = files_[i];
     const Attributes& attributes = committed.files[i];
@@ -264,12 +262,13 @@ void FlushJob::succeed(const Committed& committed, uint64_t asked_at, uint64_t t
       reached(RarePath::rewritten_tail);
     }
     Lock lock(file.inode->mutex);
+    const bool trusted = context_.leases->may_keep_for_recall(*file.inode, asked.lease);
     FileState& state = file.inode->file();
     std::erase(state.flushing, file.layer);
     file.layer->finished = true;
     state.committed_seq = std::max(state.committed_seq, file.layer->write_seq);
     state.failing = false;
-    if (raw(attributes.inode) != 0) file.inode->learn(attributes, trusted && file.inode->changed_at <= asked_at);
+    if (raw(attributes.inode) != 0) file.inode->learn(attributes, trusted && file.inode->changed_at <= asked.at);
     if (!trusted) {
       state.layout.forget();
     } else if (state.layout.head() != LayoutCache::Head::unknown) {

@@ -55,7 +55,7 @@ class FlushJob {
   bool all_have_turn();  // loses the parts that have not
   bool any_lost() const;
   Result<Committed> commit();
-  void succeed(const Committed& committed, uint64_t asked_at, uint64_t trust_epoch);
+  void succeed(const Committed& committed, const ClientContext::Asked& asked);
   void fail(const Error& error);
 
   ClientContext& context_;

@@ -169,12 +169,16 @@ void Flusher::give_up(const std::shared_ptr<Inode>& inode) {
 }
 
 Result<Taken> Flusher::take_known(const std::shared_ptr<Inode>& inode, TakeRule rule, FlushFile& file) {
-  if (!context_.session->trusted()) {
+  const auto holds = [&] {
+    Lock lock(inode->mutex);
+    return context_.leases->holds(*inode);
+  };
+  if (!holds()) {
     ASSIGN(const bool known, prepare(inode));
     if (!known) return Taken::busy;
   }
   for (int attempt = 0; attempt < 3; ++attempt) {
-    rule.trusted = context_.session->trusted();
+    rule.trusted = holds();
     const Taken taken = take(inode, rule, file);
     if (taken == Taken::yes) load_rewritten(file, reader_);
     if (taken != Taken::unknown) return taken;

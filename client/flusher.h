@@ -35,8 +35,9 @@ class Flusher {
   // Returns when everything that was written before the call is committed, or an error that says why it is not.
   Status sync(const std::shared_ptr<Inode>& inode);
   Status sync_all();
-  // The same for one who cannot tell the programs: what fails stays buffered until one of them knows.
+  // The same for those who cannot tell the programs: what fails stays buffered until one of them knows.
   Status store_all();
+  Status store(const std::shared_ptr<Inode>& inode);
 
  private:
   struct Request {
@@ -63,7 +64,6 @@ class Flusher {
   void dispatch_due(Lock& lock);
   void queue_shared(const std::shared_ptr<Inode>& inode, ClassId storage_class);  // mutex_ held
   void give_up(const std::shared_ptr<Inode>& inode);
-  Status store(const std::shared_ptr<Inode>& inode);
   void note_told(const std::shared_ptr<Inode>& inode);
   Status store_all(std::vector<std::shared_ptr<Inode>>& failed);
   void note_failure(const std::shared_ptr<Inode>& inode, const Error& error);

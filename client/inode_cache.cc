@@ -4,6 +4,8 @@
 
 namespace cairn {
 
+bool Inode::dirty() const { return file_ && (!file_->dirty.empty() || !file_->flushing.empty()); }
+
 uint64_t Inode::size() const {
   uint64_t size = attributes.size;
   if (file_) {

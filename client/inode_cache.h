@@ -14,6 +14,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "client/inode_lease.h"
 #include "client/layout_cache.h"
 #include "client/sequential_detector.h"
 #include "client/write_buffer.h"
@@ -64,9 +65,12 @@ struct Inode {
   uint64_t changed_at =
       0;  // of ClientContext::changes, when our own calls last changed them: an older answer is not cached
   uint32_t open_handles = 0;
+  uint32_t writable_handles = 0;
+  InodeLease lease;
   bool orphan = false;     // its last name is gone; this mount must say when it is no longer open
   bool forgotten = false;  // told
-  bool no_xattrs = false;  // known to have none, while trusted
+  bool said_open = false;  // when another mount took its last name: to be forgotten when it is closed
+  bool no_xattrs = false;  // known to have none, while it is trusted
   std::map<std::string, std::optional<std::string>> xattrs;  // known ones, small and few; nothing: absent
 
   FileState& file() {
@@ -76,6 +80,7 @@ struct Inode {
   const FileState* file_if() const { return file_.get(); }
   FileState* file_if() { return file_.get(); }
 
+  bool dirty() const;     // something is buffered that no commit has taken
   uint64_t size() const;                            // with what is buffered
   Attributes overlaid(Attributes committed) const;  // the same, with what is buffered
   // A newer answer of the metaserver, also if it is not to be cached.

@@ -35,9 +35,10 @@ bool worth_a_new_layout(Errc code) {
 
 }  // namespace
 
-Result<ReadPath::Done> ReadPath::read(const std::shared_ptr<Inode>& inode, uint64_t offset, std::span<uint8_t> into) {
+Result<ReadPath::Done> ReadPath::read(const std::shared_ptr<Inode>& inode, uint64_t offset, std::span<uint8_t> into,
+                                      bool of_pages) {
   for (int attempt = 0;; ++attempt) {
-    ASSIGN(const Snapshot snapshot, take_snapshot(*inode, offset, into.size(), For::reader));
+    ASSIGN(const Snapshot snapshot, take_snapshot(*inode, offset, into.size(), of_pages ? For::pages : For::reader));
     const Status status = fill(*inode, snapshot, offset, into.first(snapshot.length));
     if (status.ok()) return Done{snapshot.length, snapshot.advice};
     if (attempt > 0 || !worth_a_new_layout(status.code())) {
@@ -55,22 +56,34 @@ Status ReadPath::read_committed(Inode& inode, uint64_t from, std::span<uint8_t> 
   return fill(inode, snapshot, from, out);
 }
 
+bool ReadPath::knows(const Inode& inode, For whom) const {
+  // A program waits until a recall is over. Others must not: the recall waits for them.
+  return whom == For::reader ? context_.leases->trusted(inode) : context_.leases->holds(inode);
+}
+
 Result<ReadPath::Snapshot> ReadPath::take_snapshot(Inode& inode, uint64_t offset, uint64_t length, For whom) {
-  const bool committed_only = whom != For::reader;
+  const bool committed_only = whom != For::reader && whom != For::pages;
   bool first = true;
   for (int attempt = 0; attempt < kSnapshotAttempts; ++attempt) {
-    if (!context_.session->trusted()) {
-      LayoutCache fresh;
-      ASSIGN(const Attributes attributes, fetch_fresh(inode, offset, offset + length, fresh, whom));
-      Lock lock(inode.mutex);
-      FileState& file = inode.file();
-      if (file.changing || attributes.version < inode.attributes.version) continue;  // older than what we did meanwhile
-      inode.learn(attributes, false);
-      const uint64_t end = committed_only ? offset + length : std::clamp(inode.size(), offset, offset + length);
-      return build(inode, fresh, offset, end, committed_only);
-    }
     Lock lock(inode.mutex);
+    if (whom == For::reader) context_.leases->wait_for_recall(inode, lock);
     FileState& file = inode.file();
+    if (!knows(inode, whom)) {
+      lock.unlock();
+      LayoutCache fresh;
+      const ClientContext::Asked asked = context_.asking();
+      uint64_t leased = 0;
+      ASSIGN(const Attributes attributes, fetch_fresh(inode, offset, offset + length, fresh, whom, leased));
+      lock.lock();
+      if (file.changing || attributes.version < inode.attributes.version) continue;  // older than what we did meanwhile
+      const bool keep = context_.leases->take(inode, asked.lease, leased) && inode.changed_at <= asked.at &&
+                        context_.leases->may_keep(inode, asked.lease);
+      inode.learn(attributes, keep);
+      const uint64_t end = committed_only ? offset + length : std::clamp(inode.size(), offset, offset + length);
+      Snapshot snapshot = build(inode, fresh, offset, end, committed_only);
+      if (keep) file.layout = std::move(fresh);
+      return snapshot;
+    }
     if (first && file.layout.count() > kMaxExtentsOfInode) file.layout.forget();
     first = false;
     uint64_t unknown = offset;
@@ -142,10 +155,10 @@ void ReadPath::add_committed(const LayoutCache& layout, uint64_t committed_size,
   add_zeros(at, to);
 }
 
-Result<Layout> ReadPath::ask(Inode& inode, uint64_t from, uint64_t to) {
+Result<Layout> ReadPath::ask(Inode& inode, uint64_t from, uint64_t to, uint64_t& leased) {
   ++context_.statistics.layout_fetches;
   const uint64_t until = std::min<uint64_t>(std::max(to, from + kPageBytes), kMaxFileBytes);
-  ASSIGN(Layout page, context_.noted(context_.meta.layout(inode.id, from, until - from, kPageExtents)));
+  ASSIGN(Layout page, context_.noted(context_.meta.layout(inode.id, from, until - from, kPageExtents, &leased)));
   if (page.inline_data) return page;
   if (page.covered_until <= from) {
     return Error{Errc::invalid,
@@ -181,15 +194,18 @@ Status ReadPath::wait_for_changes(Inode& inode, For whom) {
 }
 
 Result<bool> ReadPath::fetch_page(Inode& inode, uint64_t from, uint64_t to, For whom) {
-  const uint64_t asked_at = context_.changes_now();
-  const uint64_t epoch = context_.session->trust_epoch();
+  const ClientContext::Asked asked = context_.asking();
+  uint64_t leased = 0;
   TRY(wait_for_changes(inode, whom));
-  ASSIGN(Layout page, ask(inode, from, to));
+  ASSIGN(Layout page, ask(inode, from, to, leased));
   ASSIGN(std::vector<KnownExtent> extents, known_extents(page));
   Lock lock(inode.mutex);
   FileState& file = inode.file();
-  if (file.changing || inode.changed_at > asked_at || page.attributes.version < inode.attributes.version) return false;
-  if (context_.session->trust_epoch() != epoch) return false;
+  if (file.changing || inode.changed_at > asked.at || page.attributes.version < inode.attributes.version) return false;
+  (void)context_.leases->take(inode, asked.lease, leased);
+  const bool keep = whom == For::reader ? context_.leases->may_keep(inode, asked.lease)
+                                        : context_.leases->may_keep_for_recall(inode, asked.lease);
+  if (!keep) return false;
   // It may show a commit of ours whose answer is still under way: then other pages are older.
   if (page.attributes.version > inode.attributes.version && !file.flushing.empty()) file.layout.forget();
   inode.learn(page.attributes, true);
@@ -201,13 +217,16 @@ Result<bool> ReadPath::fetch_page(Inode& inode, uint64_t from, uint64_t to, For 
   return true;
 }
 
-Result<Attributes> ReadPath::fetch_fresh(Inode& inode, uint64_t from, uint64_t to, LayoutCache& layout, For whom) {
+Result<Attributes> ReadPath::fetch_fresh(Inode& inode, uint64_t from, uint64_t to, LayoutCache& layout, For whom,
+                                         uint64_t& leased) {
   for (int attempt = 0; attempt < kSnapshotAttempts; ++attempt) {
     TRY(wait_for_changes(inode, whom));
     layout.forget();
     std::optional<Attributes> seen;
     for (uint64_t at = from;;) {
-      ASSIGN(Layout page, ask(inode, at, std::max(to, at + 1)));
+      uint64_t of_page = 0;
+      ASSIGN(Layout page, ask(inode, at, std::max(to, at + 1), of_page));
+      leased = at == from || of_page == leased ? of_page : 0;
       ASSIGN(std::vector<KnownExtent> extents, known_extents(page));
       if (seen && seen->version != page.attributes.version) break;  // changed between two pages
       seen = page.attributes;
@@ -226,9 +245,16 @@ Result<Attributes> ReadPath::fetch_fresh(Inode& inode, uint64_t from, uint64_t t
 Result<bool> ReadPath::ensure_head(Inode& inode) {
   for (int attempt = 0; attempt < kSnapshotAttempts; ++attempt) {
     if (const Status free = wait_for_changes(inode, For::flush); !free.ok()) return false;
-    if (!context_.session->trusted()) {
+    bool known = false;
+    {
+      Lock lock(inode.mutex);
+      known = knows(inode, For::flush);
+      if (known && inode.attributes_known && inode.file().layout.head() != LayoutCache::Head::unknown) return true;
+    }
+    if (!known) {
       LayoutCache fresh;
-      const Result<Attributes> attributes = fetch_fresh(inode, 0, 1, fresh, For::flush);
+      uint64_t leased = 0;
+      const Result<Attributes> attributes = fetch_fresh(inode, 0, 1, fresh, For::flush, leased);
       if (!attributes.ok() && attributes.code() == Errc::busy) return false;
       if (!attributes.ok()) return attributes.error();
       Lock lock(inode.mutex);
@@ -236,10 +262,6 @@ Result<bool> ReadPath::ensure_head(Inode& inode) {
       inode.learn(*attributes, false);
       inode.file().layout = std::move(fresh);
       return true;
-    }
-    {
-      Lock lock(inode.mutex);
-      if (inode.attributes_known && inode.file().layout.head() != LayoutCache::Head::unknown) return true;
     }
     const Result<bool> page = fetch_page(inode, 0, 1, For::flush);
     if (!page.ok() && page.code() == Errc::busy) return false;

@@ -23,7 +23,8 @@ class ReadPath {
     size_t bytes = 0;
     SequentialDetector::Advice advice;  // what to fetch ahead
   };
-  Result<Done> read(const std::shared_ptr<Inode>& inode, uint64_t offset, std::span<uint8_t> into);
+  // of_pages: LeaseKeeper::begin_fill was called, so the lease is there also while it is being recalled.
+  Result<Done> read(const std::shared_ptr<Inode>& inode, uint64_t offset, std::span<uint8_t> into, bool of_pages);
 
   // Committed bytes [from, from + out.size()) whatever is buffered over them; zeros in holes and behind the end. For a
   // flush: busy instead of waiting for a call that changes the inode, because that call waits for the flush.
@@ -57,6 +58,7 @@ class ReadPath {
 
   enum class For : uint8_t {
     reader,
+    pages,
     read_ahead,  // committed bytes only
     flush,       // committed bytes only, and busy where others wait until nobody changes the inode
   };
@@ -66,10 +68,12 @@ class ReadPath {
                             Snapshot& snapshot);
   // One page of the layout into the inode's cache. False: something changed meanwhile, look again.
   Result<bool> fetch_page(Inode& inode, uint64_t from, uint64_t to, For whom);
-  // The layout of [from, to) at one version, for a mount that may not keep it.
-  Result<Attributes> fetch_fresh(Inode& inode, uint64_t from, uint64_t to, LayoutCache& layout, For whom);
+  // The layout of [from, to) at one version, wherever there is no lease. leased: of all its pages.
+  Result<Attributes> fetch_fresh(Inode& inode, uint64_t from, uint64_t to, LayoutCache& layout, For whom,
+                                 uint64_t& leased);
+  bool knows(const Inode& inode, For whom) const;  // what is cached is true, for this purpose; its mutex is held
   static Status wait_for_changes(Inode& inode, For whom);
-  Result<Layout> ask(Inode& inode, uint64_t from, uint64_t to);
+  Result<Layout> ask(Inode& inode, uint64_t from, uint64_t to, uint64_t& leased);
   Result<std::vector<KnownExtent>> known_extents(const Layout& page);
 
   Status fill(Inode& inode, const Snapshot& snapshot, uint64_t offset, std::span<uint8_t> into);

@@ -11,6 +11,8 @@ namespace cairn {
 
 namespace {
 constexpr Duration kPoll = 1s;  // also bounds how long stop() waits for the poll that is under way
+constexpr Duration kPollAgain = 200ms;
+constexpr Duration kOpenAgain = 1s;
 constexpr Lease kWholeTree{InodeId{0}, LeaseKind::exclusive, 0};
 }  // namespace
 
@@ -22,7 +24,8 @@ SessionKeeper::SessionKeeper(MetaClient& meta, Clock& clock, Statistics& statist
       hooks_(std::move(hooks)),
       core_(grant.ttl, asked_at),
       sole_(grant.sole),
-      trust_until_ns_(core_.trust_until().ns) {}
+      trust_until_ns_(core_.trust_until().ns),
+      run_(grant.run) {}
 
 void SessionKeeper::start() {
   renewer_ = Thread("cairn-renew", [this] { renew_loop(); });
@@ -41,10 +44,16 @@ void SessionKeeper::stop() {
   listener_.join();
 }
 
-bool SessionKeeper::trusted() const {
-  return sole_.load(std::memory_order_acquire) && !dead_.load(std::memory_order_relaxed) &&
-         clock_.now().ns < trust_until_ns_.load(std::memory_order_relaxed);
+bool SessionKeeper::stopping() const {
+  Lock lock(mutex_);
+  return stopping_;
 }
+
+bool SessionKeeper::certain() const {
+  return !dead_.load(std::memory_order_relaxed) && clock_.now().ns < trust_until_ns_.load(std::memory_order_relaxed);
+}
+
+bool SessionKeeper::trusted() const { return sole() && certain(); }
 
 Duration SessionKeeper::trusted_for() const {
   if (!trusted()) return {};
@@ -59,66 +68,121 @@ Status SessionKeeper::alive() const {
 
 void SessionKeeper::note(const Error& error) {
   if (error.code != Errc::no_session) return;
+  // Perhaps of a call that was made in an earlier session: a renewal says whether it is so.
+  Lock lock(mutex_);
+  if (stopping_ || dead_) return;
+  suspect_ = true;
+  changed_.notify_all();
+}
+
+void SessionKeeper::lose(const Error& error) {
   {
     Lock lock(mutex_);
-    if (stopping_ || dead_) return;
+    if (stopping_) return;
     death_ = {Errc::no_session,
-              fmt::format("the session has ended and what was not yet written is lost: {}; mount again", error.what)};
+              fmt::format("the session has ended, and what was not yet written is lost: {}", error.what)};
     dead_.store(true, std::memory_order_release);
+    sole_.store(false, std::memory_order_release);
     trust_epoch_.fetch_add(1);
-    changed_.notify_all();
+    suspect_ = false;
   }
-  spdlog::error("{}", death_.what);
-  hooks_.died(death_);
+  spdlog::error("{}; a new one is opened", death_.what);
+  hooks_.wake();
 }
 
 bool SessionKeeper::wait_until(Instant until) {
   Lock lock(mutex_);
-  changed_.wait_until(lock, until, [this] { return stopping_ || dead_.load(); });
-  return !stopping_ && !dead_;
+  changed_.wait_until(lock, until, [this] { return stopping_ || suspect_; });
+  return !stopping_;
 }
 
 void SessionKeeper::renew_loop() {
-  renew_until_end();
-  // Here and not where the end was noticed: that may be a call which the kernel waits for.
-  if (dead_) hooks_.drop_kernel_caches();
+  while (renew_until_lost() && replace()) {
+  }
 }
 
-void SessionKeeper::renew_until_end() {
-  while (true) {
+bool SessionKeeper::renew_until_lost() {
+  while (!dead_) {
     Instant next;
     {
       Lock lock(mutex_);
       next = lapsed_ ? core_.renew_at() : std::min(core_.renew_at(), core_.trust_until());
     }
-    if (!wait_until(next)) return;
+    if (!wait_until(next)) return false;
     bool lapses = false;
     {
       Lock lock(mutex_);
+      suspect_ = false;
       lapses = !lapsed_ && !core_.trusted(clock_.now());
       if (lapses) lapsed_ = true;
     }
     if (lapses) {  // nobody answers: before the TTL ends, forget what another mount could soon change
+      spdlog::warn("the metaserver does not answer: nothing cached is trusted until it does");
       trust_epoch_.fetch_add(1);
       hooks_.drop_caches();
       hooks_.drop_kernel_caches();
     }
     const Instant asked_at = clock_.now();
-    const Result<Duration> ttl = meta_.renew_session();
-    if (!ttl.ok()) {
-      note(ttl.error());
+    const Result<MetaClient::Renewed> renewed = meta_.renew_session();
+    if (!renewed.ok()) {
+      if (renewed.code() == Errc::no_session) lose(renewed.error());
       Lock lock(mutex_);
       core_.on_renewal_failed(clock_.now());
       continue;
     }
+    note_run(renewed->run);
     {
       Lock lock(mutex_);
-      core_.on_renewed(asked_at, *ttl);
+      core_.on_renewed(asked_at, renewed->ttl);
       trust_until_ns_ = core_.trust_until().ns;
       lapsed_ = false;
     }
     if (!sole_) ask_to_be_sole();
   }
+  return !stopping();
+}
+
+bool SessionKeeper::replace() {
+  hooks_.drop_caches();
+  hooks_.drop_kernel_caches();
+  hooks_.lost();
+  while (!stopping()) {
+    const Instant asked_at = clock_.now();
+    const Result<SessionGrant> grant = meta_.open_session(hooks_.request());
+    if (grant.ok()) {
+      {
+        Lock lock(mutex_);
+        core_ = SessionCore(grant->ttl, asked_at);
+        trust_until_ns_ = core_.trust_until().ns;
+        lapsed_ = suspect_ = false;
+        run_ = grant->run;
+        trust_epoch_.fetch_add(1);
+        sole_.store(grant->sole, std::memory_order_release);
+        dead_.store(false, std::memory_order_release);
+      }
+      reached(RarePath::replaced_session);
+      hooks_.lease_what_is_in_use();
+      spdlog::warn("a new session is open, and the mount goes on");
+      return true;
+    }
+    spdlog::warn("no new session yet: {}", grant.error().what);
+    Lock lock(mutex_);
+    changed_.wait_until(lock, clock_.now() + kOpenAgain, [this] { return stopping_; });
+  }
+  return false;
+}
+
+// Once for each run: the metaserver has forgotten the leases, and waits for all who may hold some.
+void SessionKeeper::note_run(uint64_t run) {
+  {
+    Lock lock(mutex_);
+    if (run == run_ || dead_ || reclaiming_) return;
+    reclaiming_ = true;
+    run_ = run;  // from here on answers of the earlier run bring no leases, so what is held now is all
+  }
+  hooks_.reclaim(sole());
+  Lock lock(mutex_);
+  reclaiming_ = false;
 }
 
 void SessionKeeper::ask_to_be_sole() {
@@ -134,16 +198,26 @@ void SessionKeeper::ask_to_be_sole() {
 
 void SessionKeeper::event_loop() {
   uint64_t acknowledged = 0;
-  while (wait_until({0})) {
-    const Result<std::vector<Event>> events = meta_.events(acknowledged, kPoll);
-    if (!events.ok()) {
-      note(events.error());
-      if (!wait_until(clock_.now() + 200ms)) return;
+  SessionId session = meta_.session();
+  while (!stopping()) {
+    if (dead_) {
+      Lock lock(mutex_);
+      changed_.wait_until(lock, clock_.now() + kPollAgain, [this] { return stopping_; });
       continue;
     }
-    for (const Event& event : *events) {
+    if (std::exchange(session, meta_.session()) != meta_.session()) acknowledged = 0;
+    const Result<EventPage> page = meta_.events(acknowledged, kPoll);
+    if (!page.ok()) {
+      note(page.error());
+      Lock lock(mutex_);
+      changed_.wait_until(lock, clock_.now() + kPollAgain, [this] { return stopping_; });
+      continue;
+    }
+    note_run(page->run);
+    for (const Event& event : page->events) {
+      if (event.sequence <= acknowledged) continue;
       handle(event);
-      acknowledged = std::max(acknowledged, event.sequence);
+      acknowledged = event.sequence;
     }
   }
 }
@@ -152,6 +226,10 @@ void SessionKeeper::handle(const Event& event) {
   switch (event.type) {
     case EventType::recall:
     case EventType::revoked:
+      if (event.lease && raw(event.lease->inode) != 0) {
+        ++statistics_.recalls;
+        return hooks_.recalled(*event.lease);
+      }
       return end_sole(event.lease ? event.lease->generation : 0);
     case EventType::map_changed:
       return hooks_.map_changed();
@@ -170,6 +248,7 @@ void SessionKeeper::end_sole(uint64_t lease_generation) {
   hooks_.drop_caches();
   hooks_.flush_all();
   hooks_.drop_kernel_caches();
+  hooks_.lease_what_is_in_use();
 }
 
 }  // namespace cairn

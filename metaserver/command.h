@@ -66,12 +66,17 @@ struct StripesPunched {  // every server of the chunk has confirmed
 struct SealsConfirmed {  // every server of each sealed chunk knows: it leaves the list of pending seals
   std::vector<ChunkId> chunks;
 };
+struct PinOrphan {  // these sessions have an inode without names open: it is freed when each has forgotten it or ended
+  InodeId inode{};
+  std::vector<SessionId> sessions;
+};
 
 // Append only: the position is the number in the log.
 using CommandBody =
     std::variant<MakeNode, LinkNode, RemoveName, Rename, SetAttributes, SetXattr, RemoveXattr, TrimRange, ForgetOrphans,
                  Commit, SealChunks, OpenSession, EndSession, CreateChunks, RegisterServer, DefineClass, SealForRepair,
-                 ReleaseExtents, CondemnChunks, ChunksRemoved, StripesPunched, SealsConfirmed>;
+                 ReleaseExtents, CondemnChunks, ChunksRemoved, StripesPunched, SealsConfirmed,
+                 PinOrphan>;
 
 struct Command {
   Mutation mutation;    // session 0: the metaserver's own, without a stored outcome

@@ -117,6 +117,10 @@ template <Of<SealsConfirmed> V>
 auto fields(V& v) {
   return std::tie(v.chunks);
 }
+template <Of<PinOrphan> V>
+auto fields(V& v) {
+  return std::tie(v.inode, v.sessions);
+}
 
 template <Of<Entry> V>
 auto fields(V& v) {
@@ -202,7 +206,7 @@ const char* name_of(const CommandBody& body) {
       "make_node",      "link",           "remove",          "rename",         "set_attributes",  "set_xattr",
       "remove_xattr",   "trim_range",     "forget_orphans",  "commit",         "seal_chunks",     "open_session",
       "end_session",    "create_chunks",  "register_server", "define_class",   "seal_for_repair", "release_extents",
-      "condemn_chunks", "chunks_removed", "stripes_punched", "seals_confirmed"};
+      "condemn_chunks", "chunks_removed", "stripes_punched", "seals_confirmed", "pin_orphan"};
   static_assert(std::size(kNames) == std::variant_size_v<CommandBody>);
   return kNames[body.index()];
 }

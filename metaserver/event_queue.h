@@ -1,9 +1,9 @@
 // The events of one session that it has not acknowledged: recalls of leases, and that the cluster map has changed.
 //
 // Sequences ascend over restarts of the metaserver too (the first one is above those of any earlier run), so an
-// acknowledgement from before a restart never covers an event from after it. Bounded by the number of leases: a new
-// recall of a lease replaces the one before, whose generation it covers, and so does a new map_changed, since it says
-// the same. Pure: the caller serialises.
+// acknowledgement from before a restart never covers an event from after it. Bounded by the number of leases: each has
+// one recall at a time (lease_table.h), a new recall of the tree replaces the one before, whose generation it covers,
+// and so does a new map_changed, since it says the same. Pure: the caller serialises.
 #pragma once
 
 #include <deque>
@@ -19,9 +19,11 @@ class EventQueue {
   explicit EventQueue(uint64_t first_sequence) : next_sequence_(first_sequence) {}
 
   void push_recall(const Lease& lease) {
-    std::erase_if(events_, [&](const Event& event) {
-      return event.type == EventType::recall && event.lease->inode == lease.inode;
-    });
+    if (raw(lease.inode) == 0) {
+      std::erase_if(events_, [](const Event& event) {
+        return event.type == EventType::recall && raw(event.lease->inode) == 0;
+      });
+    }
     events_.push_back({next_sequence_++, EventType::recall, lease});
   }
   void push_map_changed() {

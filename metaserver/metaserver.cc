@@ -95,7 +95,9 @@ struct Metaserver::Parts {
   std::unique_ptr<DiskReserve> reserve;
   std::unique_ptr<Committer> committer;
   std::unique_ptr<Checkpointer> checkpointer;
+  std::unique_ptr<Leases> leases;
   std::unique_ptr<Sessions> sessions;
+  std::unique_ptr<Admission> admission;
   std::unique_ptr<Cluster> cluster;
   std::unique_ptr<NetworkHousekeeping> housekeeping;
   std::unique_ptr<Janitor> janitor;
@@ -114,6 +116,7 @@ struct Metaserver::Parts {
   // No more calls from outside, nor from our own threads. Idempotent.
   void end_callers() {
     if (sessions) sessions->stop();
+    if (leases) leases->stop();
     if (committer) committer->give_up_waiting();  // the server's end waits for calls that wait for the committer
     if (server) server->stop();
     if (ticker) ticker->stop();
@@ -168,8 +171,20 @@ Status Metaserver::start() {
                                               Sessions::Options{.ttl = options_.session_ttl,
                                                                 .incarnation = incarnation,
                                                                 .first_sequence = first_sequence,
-                                                                .most = options_.most_sessions});
-  TRY(parts.sessions->restore());
+                                                                .most = options_.most_sessions,
+                                                                .on_end = [&parts](SessionId session) {
+                                                                  parts.leases->end(session);
+                                                                }});
+  LeaseTable::Options table;
+  table.first_number = first_sequence;
+  parts.leases = std::make_unique<Leases>(
+      clock_, Leases::Options{.table = table,
+                              .patience = 3 * options_.session_ttl,
+                              .deliver = [&parts](const auto& recalls) { parts.sessions->deliver(recalls); }});
+  ASSIGN(const std::vector<SessionId> mounts, parts.sessions->restore());
+  parts.leases->restore(mounts);
+  parts.admission =
+      std::make_unique<Admission>(*parts.committer, store_, *parts.sessions, *parts.leases);
   parts.cluster =
       std::make_unique<Cluster>(clock_, *parts.committer, store_,
                                 Cluster::Options{.timeouts = options_.health,
@@ -192,7 +207,8 @@ Status Metaserver::start() {
                                                                 .lost = [&parts] { return parts.sweep->lost(); }});
   parts.server = std::make_unique<RpcServer>(
       network_, clock_,
-      metaserver_processor({*parts.committer, store_, *parts.sessions, *parts.cluster, *parts.status}), options_.rpc);
+      metaserver_processor(
+          {*parts.committer, store_, *parts.sessions, *parts.admission, *parts.cluster, *parts.status}), options_.rpc);
   TRY(parts.server->start(options_.listen));
   parts.janitor->start();
   parts.sweep->start();
@@ -226,6 +242,8 @@ void Metaserver::add_metrics(Metrics& metrics) const {
                      [parts] { return static_cast<double>(parts->log->bytes()); });
   metrics.gauge_from("cairn_metaserver_sessions", "Open sessions", "",
                      [parts] { return static_cast<double>(parts->sessions->list().size()); });
+  metrics.gauge_from("cairn_metaserver_leases", "Leases of inodes that mounts hold", "",
+                     [parts] { return static_cast<double>(parts->leases->count()); });
   metrics.gauge_from("cairn_metaserver_connections", "Open connections", "",
                      [parts] { return static_cast<double>(parts->server->connections()); });
   metrics.gauge_from("cairn_metaserver_request_bytes", "Memory of large requests that are being handled", "",

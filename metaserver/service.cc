@@ -58,31 +58,33 @@ class Service final : public thrift::MetaserverIf {
   }
   void acquire_leases(thrift::AcquireReply& reply, const thrift::AcquireRequest& request) override {
     const auto leases = from_wire(request.leases);
-    leases.ok() ? answer(reply, parts_.sessions.acquire(from_wire_id<SessionId>(request.session), *leases))
+    leases.ok() ? answer(reply, parts_.admission.acquire(session_of(request), *leases))
                 : answer(reply, leases.error());
   }
   void release_leases(thrift::EmptyReply& reply, const thrift::ReleaseRequest& request) override {
     const auto leases = from_wire(request.leases);
-    answer(reply, leases.ok() ? parts_.sessions.release(from_wire_id<SessionId>(request.session), *leases)
-                              : Status(leases.error()));
+    std::vector<InodeId> open;
+    for (const int64_t one : request.open) open.push_back(inode(one));
+    answer(reply, leases.ok() ? parts_.admission.release(session_of(request), *leases, open) : Status(leases.error()));
   }
   void reclaim_leases(thrift::AcquireReply& reply, const thrift::AcquireRequest& request) override {
-    acquire_leases(reply, request);
+    const auto leases = from_wire(request.leases);
+    leases.ok() ? answer(reply, parts_.admission.reclaim(session_of(request), *leases, request.last))
+                : answer(reply, leases.error());
   }
 
   // ---- reads
   void lookup(thrift::EntryReply& reply, const thrift::LookupRequest& request) override {
-    read(reply, request,
-         [&](const StoreView& view) { return queries::lookup(view, inode(request.parent), request.name); });
+    looked(reply, parts_.admission.lookup(session_of(request), inode(request.parent), request.name));
   }
   void get_attributes(thrift::AttributesReply& reply, const thrift::GetAttributesRequest& request) override {
-    read(reply, request, [&](const StoreView& view) { return queries::attributes(view, inode(request.inode)); });
+    look(reply, request, [&](const StoreView& view) { return queries::attributes(view, inode(request.inode)); });
   }
   void readlink(thrift::ReadlinkReply& reply, const thrift::GetAttributesRequest& request) override {
-    read(reply, request, [&](const StoreView& view) { return queries::readlink(view, inode(request.inode)); });
+    look(reply, request, [&](const StoreView& view) { return queries::readlink(view, inode(request.inode)); });
   }
   void read_directory(thrift::DirectoryReply& reply, const thrift::DirectoryRequest& request) override {
-    read(reply, request, [&](const StoreView& view) {
+    look(reply, request, [&](const StoreView& view) {
       return queries::directory(view, inode(request.inode), static_cast<uint64_t>(request.after_cookie),
                                 page_limit(request.limit, kMaxDirectoryPage));
     });
@@ -91,14 +93,14 @@ class Service final : public thrift::MetaserverIf {
     read(reply, request, [&](const StoreView&) { return parts_.status.space(); });
   }
   void get_xattr(thrift::XattrReply& reply, const thrift::XattrRequest& request) override {
-    read(reply, request,
+    look(reply, request,
          [&](const StoreView& view) { return queries::xattr(view, inode(request.inode), request.name); });
   }
   void list_xattrs(thrift::XattrListReply& reply, const thrift::GetAttributesRequest& request) override {
-    read(reply, request, [&](const StoreView& view) { return queries::xattr_names(view, inode(request.inode)); });
+    look(reply, request, [&](const StoreView& view) { return queries::xattr_names(view, inode(request.inode)); });
   }
   void layout(thrift::LayoutReply& reply, const thrift::LayoutRequest& request) override {
-    read(reply, request, [&](const StoreView& view) -> Result<Layout> {
+    look(reply, request, [&](const StoreView& view) -> Result<Layout> {
       TRY(check_range(request.offset, request.length));
       return queries::layout(view, inode(request.inode), static_cast<uint64_t>(request.offset),
                              static_cast<uint64_t>(request.length), page_limit(request.limit, kMaxLayoutPage));
@@ -107,7 +109,9 @@ class Service final : public thrift::MetaserverIf {
 
   // ---- changes
   void make_node(thrift::EntryReply& reply, const thrift::MakeNodeRequest& request) override {
-    change<Entry>(reply, request);
+    bool leased = false;
+    answer(reply, expect<Entry>(make(request, leased)));
+    if (leased) reply.__set_leased(static_cast<int64_t>(parts_.sessions.run()));
   }
   void link(thrift::EntryReply& reply, const thrift::LinkRequest& request) override { change<Entry>(reply, request); }
   void remove(thrift::RemoveReply& reply, const thrift::RemoveRequest& request) override {
@@ -127,7 +131,8 @@ class Service final : public thrift::MetaserverIf {
     change<Attributes>(reply, request);
   }
   void forget_orphans(thrift::EmptyReply& reply, const thrift::ForgetOrphansRequest& request) override {
-    change(reply, request);
+    const auto command = command_of(request);
+    answer(reply, command.ok() ? expect_done(parts_.admission.forget_orphans(*command)) : Status(command.error()));
   }
   void commit(thrift::CommitReply& reply, const thrift::CommitRequest& request) override {
     change<Committed>(reply, request);
@@ -159,20 +164,42 @@ class Service final : public thrift::MetaserverIf {
 
  private:
   static InodeId inode(int64_t wire) { return from_wire_id<InodeId>(wire); }
+  template <typename Request>
+  static SessionId session_of(const Request& request) {
+    return from_wire_id<SessionId>(request.session);
+  }
 
   // A session that has ended gets no more answers: what it cached may be stale. Session 0 is a tool that only looks.
   template <typename Reply, typename Request, typename Query>
   void read(Reply& reply, const Request& request, const Query& query) {
-    if (const Status alive = parts_.sessions.check(from_wire_id<SessionId>(request.session)); !alive.ok())
-      return answer(reply, alive);
+    if (const Status alive = parts_.sessions.check(session_of(request)); !alive.ok()) return answer(reply, alive);
     answer(reply, query(*parts_.store.view()));
+  }
+  // The same of what a mount may keep.
+  template <typename Reply, typename Request, typename Query>
+  void look(Reply& reply, const Request& request, const Query& query) {
+    looked(reply, parts_.admission.look(session_of(request), inode(request.inode), query));
+  }
+  template <typename Reply, typename T>
+  void looked(Reply& reply, const Admission::Looked<T>& found) {
+    answer(reply, found.answer);
+    if (found.leased) reply.__set_leased(static_cast<int64_t>(parts_.sessions.run()));
   }
 
   template <typename Request>
-  Outcome propose(const Request& request) {
+  static Result<Command> command_of(const Request& request) {
     ASSIGN(const Mutation mutation, mutation_of(request.mutation));
     ASSIGN(auto body, from_wire(request));
-    return parts_.committer.propose(Command{mutation, 0, std::move(body)});
+    return Command{mutation, 0, std::move(body)};
+  }
+  template <typename Request>
+  Outcome propose(const Request& request) {
+    ASSIGN(Command command, command_of(request));
+    return parts_.admission.change(std::move(command));
+  }
+  Outcome make(const thrift::MakeNodeRequest& request, bool& leased) {
+    ASSIGN(Command command, command_of(request));
+    return parts_.admission.make(std::move(command), leased);
   }
   template <typename Own, typename Reply, typename Request>
   void change(Reply& reply, const Request& request) {
@@ -186,7 +213,7 @@ class Service final : public thrift::MetaserverIf {
   Result<RenewedSession> renew(const thrift::RenewRequest& request) {
     ASSIGN(const Duration ttl, parts_.sessions.renew(from_wire_id<SessionId>(request.session)));
     ASSIGN(const auto counters, queries::counters(*parts_.store.view()));
-    return RenewedSession{ttl, counters.map_epoch};
+    return RenewedSession{ttl, counters.map_epoch, parts_.sessions.run()};
   }
   Result<std::vector<ChunkInfo>> grant(const thrift::GrantRequest& request) {
     ASSIGN(const Mutation mutation, mutation_of(request.mutation));

@@ -1,12 +1,14 @@
 // The metaserver's calls: each unpacks its request, calls what decides, and packs the reply; one line where possible.
 //
-// Reads go to queries.h over one consistent view, and never wait for the log. Changes go through the committer. One
+// Looks go to queries.h over one consistent view, and never wait for the log; changes go through the committer; of both,
+// what mounts cache is admitted first (admission.h). One
 // handler serves all connections: it has no state of its own. Generated Thrift types end here.
 #pragma once
 
 #include <memory>
 
 #include "common/rpc/rpc_server.h"
+#include "metaserver/admission.h"
 #include "metaserver/cluster.h"
 #include "metaserver/committer.h"
 #include "metaserver/ordered_store.h"
@@ -20,6 +22,7 @@ struct ServiceParts {
   Committer& committer;
   const OrderedStore& store;
   Sessions& sessions;
+  Admission& admission;
   Cluster& cluster;
   StatusReporter& status;
 };

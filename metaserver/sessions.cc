@@ -13,11 +13,6 @@ namespace {
 
 constexpr size_t kShownBytes = 255;  // of a session's name and host, in the status
 
-bool names_tree(const std::vector<Lease>& leases) {
-  return std::any_of(leases.begin(), leases.end(),
-                     [](const Lease& lease) { return raw(lease.inode) == 0 && lease.kind == LeaseKind::exclusive; });
-}
-
 Error stopping() { return {Errc::unavailable, "the metaserver is stopping"}; }
 
 }  // namespace
@@ -30,7 +25,7 @@ Sessions::Sessions(Clock& clock, Committer& committer, const OrderedStore& store
       table_(options.ttl),
       lease_(options.first_sequence) {}
 
-Status Sessions::restore() {
+Result<std::vector<SessionId>> Sessions::restore() {
   ASSIGN(const auto records, queries::sessions(*store_.view()));
   const Lock lock(mutex_);
   std::vector<SessionId> mounts;
@@ -38,8 +33,8 @@ Status Sessions::restore() {
     table_.add(record.session, record.request, clock_.now());
     if (record.request.mount) mounts.push_back(record.session);
   }
-  deliver(lease_.restore(mounts));
-  return {};
+  lease_.restore(mounts);
+  return mounts;
 }
 
 Sessions::Mailbox& Sessions::mailbox(SessionId session) {
@@ -48,11 +43,16 @@ Sessions::Mailbox& Sessions::mailbox(SessionId session) {
   return *box;
 }
 
-void Sessions::deliver(const std::vector<TreeLease::Recall>& recalls) {
+void Sessions::push(SessionId session, const Lease& recall) {
+  Mailbox& box = mailbox(session);
+  box.queue.push_recall(recall);
+  box.arrived.notify_all();
+}
+
+void Sessions::deliver(const std::vector<Leases::Recall>& recalls) {
+  const Lock lock(mutex_);
   for (const auto& recall : recalls) {
-    Mailbox& box = mailbox(recall.session);
-    box.queue.push_recall(recall.lease);
-    box.arrived.notify_all();
+    if (table_.check(recall.session).ok()) push(recall.session, recall.lease);
   }
 }
 
@@ -82,14 +82,14 @@ Result<SessionId> Sessions::log_opening(const SessionRequest& request) {
 
 Result<SessionGrant> Sessions::open(const SessionRequest& request) {
   ASSIGN(const SessionId session, log_opening(request));
-  SessionGrant grant{session, options_.ttl, options_.incarnation, false};
+  SessionGrant grant{session, options_.ttl, options_.incarnation, false, run()};
   Lock lock(mutex_);
   if (!request.mount) return grant;
-  deliver(lease_.open(session));
+  for (const auto& recall : lease_.open(session)) push(recall.session, recall.lease);
   // Each other holder acknowledges or expires, so this ends within a TTL of the last of them; the bound is for safety's
   // sake.
   const Instant deadline = clock_.now() + 3 * options_.ttl;
-  while (!lease_.admitted(session) && !stopping_) {
+  while ((!lease_.admitted(session) || sole_changes_ > 0) && !stopping_) {
     if (!table_.renew(session, clock_.now()).ok()) return table_.check(session).error();  // it was closed meanwhile
     if (clock_.now() >= deadline) return Error{Errc::busy, "another mount does not give back its lease of the tree"};
     admission_.wait_until(lock, clock_.now() + options_.ttl / 4);
@@ -115,7 +115,7 @@ Status Sessions::close(const Mutation& mutation) {
 }
 
 void Sessions::forget(SessionId session) {
-  const Lock lock(mutex_);
+  Lock lock(mutex_);
   table_.remove(session);
   lease_.end(session);
   if (const auto it = mailboxes_.find(session); it != mailboxes_.end()) {
@@ -123,9 +123,11 @@ void Sessions::forget(SessionId session) {
     mailboxes_.erase(it);
   }
   admission_.notify_all();
+  lock.unlock();
+  if (options_.on_end) options_.on_end(session);
 }
 
-Result<std::vector<Event>> Sessions::events(SessionId session, uint64_t acknowledged, Duration wait) {
+Result<EventPage> Sessions::events(SessionId session, uint64_t acknowledged, Duration wait) {
   const Instant deadline = clock_.now() + std::clamp(wait, Duration{0}, options_.longest_poll);
   Lock lock(mutex_);
   TRY(table_.check(session));
@@ -133,7 +135,8 @@ Result<std::vector<Event>> Sessions::events(SessionId session, uint64_t acknowle
   mailbox(session);
   const std::shared_ptr<Mailbox> box = mailboxes_[session];
   for (const Event& event : box->queue.acknowledge(acknowledged)) {
-    if (event.type == EventType::recall) lease_.acknowledge(session, event.lease->generation);
+    if (event.type == EventType::recall && raw(event.lease->inode) == 0)
+      lease_.acknowledge(session, event.lease->generation);
   }
   admission_.notify_all();
   const uint64_t poll = ++box->polls;
@@ -143,23 +146,57 @@ Result<std::vector<Event>> Sessions::events(SessionId session, uint64_t acknowle
   });
   if (stopping_) return stopping();
   TRY(table_.check(session));
-  return box->queue.pending();
+  return EventPage{box->queue.pending(), run()};
 }
 
-Result<std::vector<Lease>> Sessions::acquire(SessionId session, const std::vector<Lease>& leases) {
+Result<std::optional<Lease>> Sessions::acquire_tree(SessionId session) {
   const Lock lock(mutex_);
   TRY(table_.check(session));
   lease_.seen(session);
-  if (!names_tree(leases) || !lease_.acquire(session)) return std::vector<Lease>{};
-  return std::vector<Lease>{lease_.lease(session)};
+  if (!lease_.acquire(session)) return std::optional<Lease>();
+  return std::optional(lease_.lease(session));
 }
 
-Status Sessions::release(SessionId session, const std::vector<Lease>& leases) {
+Status Sessions::reclaim_tree(SessionId session, bool sole) {
   const Lock lock(mutex_);
   TRY(table_.check(session));
-  if (names_tree(leases)) lease_.release(session);
+  lease_.seen(session);
+  if (!sole) lease_.release(session);
+  for (const auto& recall : lease_.reclaim(session)) push(recall.session, recall.lease);
   admission_.notify_all();
   return {};
+}
+
+Status Sessions::release_tree(SessionId session) {
+  const Lock lock(mutex_);
+  TRY(table_.check(session));
+  lease_.release(session);
+  admission_.notify_all();
+  return {};
+}
+
+Result<Sessions::Standing> Sessions::standing_locked(SessionId session) const {
+  if (raw(session) == 0) return Standing::outside;
+  TRY(table_.check(session));
+  if (!table_.sessions().at(session).request.mount) return Standing::outside;
+  return lease_.sole(session) ? Standing::sole : Standing::shared;
+}
+
+Result<Sessions::Standing> Sessions::standing(SessionId session) const {
+  const Lock lock(mutex_);
+  return standing_locked(session);
+}
+
+Result<Sessions::Standing> Sessions::begin_change(SessionId session) {
+  const Lock lock(mutex_);
+  ASSIGN(const Standing standing, standing_locked(session));
+  if (standing == Standing::sole) ++sole_changes_;
+  return standing;
+}
+
+void Sessions::end_sole_change() {
+  const Lock lock(mutex_);
+  if (--sole_changes_ == 0) admission_.notify_all();
 }
 
 Status Sessions::check(SessionId session) const {

@@ -2,7 +2,7 @@
 // events.
 //
 // Admission stands before the log: a second mount's open_session is answered only when nobody else may cache the tree.
-// The decisions are session_table.h, tree_lease.h and event_queue.h; here are the mutex and the waiting. Any thread.
+// From then on there are leases of single inodes (leases.h), whose recalls are queued here. The decisions are session_table.h, tree_lease.h and event_queue.h; here are the mutex and the waiting. Any thread.
 // The mutex is never held while a command is proposed.
 #pragma once
 
@@ -17,6 +17,7 @@
 #include "common/meta/requests.h"
 #include "metaserver/committer.h"
 #include "metaserver/event_queue.h"
+#include "metaserver/leases.h"
 #include "metaserver/session_table.h"
 #include "metaserver/tree_lease.h"
 
@@ -30,23 +31,39 @@ class Sessions {
     Incarnation incarnation{};
     uint64_t first_sequence = 1;  // of events and leases: above those of earlier runs
     uint32_t most = 4096;         // sessions at once
+    std::function<void(SessionId)> on_end = {};  // of a session; without the mutex
   };
   Sessions(Clock& clock, Committer& committer, const OrderedStore& store, Options options);
 
   // Reads the logged sessions back; each has a full TTL from now.
-  Status restore();
+  Result<std::vector<SessionId>> restore();  // returns the mounts among them
+  uint64_t run() const { return options_.first_sequence; }
 
   // Waits until no other mount may cache. The same nonce gives the same session. busy: too many are open.
   Result<SessionGrant> open(const SessionRequest& request);
   Result<Duration> renew(SessionId session);
   Status close(const Mutation& mutation);  // ok also if it has ended before
   // Acknowledges events up to a sequence, then waits for others for at most `wait` (bounded); may return none.
-  Result<std::vector<Event>> events(SessionId session, uint64_t acknowledged, Duration wait);
-  // Only leases of inode 0 exist; others are not granted. Acquire and reclaim grant it to the only mount.
-  Result<std::vector<Lease>> acquire(SessionId session, const std::vector<Lease>& leases);
-  Status release(SessionId session, const std::vector<Lease>& leases);
-  // no_session, unless it is alive. Session 0 (a tool that only looks, without a session) is fine.
+  Result<EventPage> events(SessionId session, uint64_t acknowledged, Duration wait);
+  // The lease of the tree, for the only mount.
+  Result<std::optional<Lease>> acquire_tree(SessionId session);
+  // After a restart: whether the mount was the sole one.
+  Status reclaim_tree(SessionId session, bool sole);
+  Status release_tree(SessionId session);
+  void deliver(const std::vector<Leases::Recall>& recalls);  // of single inodes
+
+  // How a session stands to the others. no_session, unless it is alive; session 0 is a tool that only looks.
+  enum class Standing : uint8_t {
+    outside,  // not a mount: it keeps nothing
+    sole,     // it holds the tree: nobody else keeps anything
+    shared,
+  };
+  Result<Standing> standing(SessionId session) const;
   Status check(SessionId session) const;
+  // The same for a change. If it is `sole`, end_sole_change() must follow: until then no other mount is let in, since
+  // nobody would be told of the change.
+  Result<Standing> begin_change(SessionId session);
+  void end_sole_change();
 
   void tick();                              // about once a second: ends sessions that were silent for their TTL
   void map_changed();                       // tells every mount
@@ -60,7 +77,8 @@ class Sessions {
     CondVar arrived;
     uint64_t polls = 0;  // of the newest poll: an older one, of a broken connection, gives way
   };
-  void deliver(const std::vector<TreeLease::Recall>& recalls);  // mutex_ held
+  void push(SessionId session, const Lease& recall);  // mutex_ held
+  Result<Standing> standing_locked(SessionId session) const;
   void forget(SessionId session);
   Result<SessionId> log_opening(const SessionRequest& request);
   Mailbox& mailbox(SessionId session);  // mutex_ held
@@ -75,6 +93,7 @@ class Sessions {
   TreeLease lease_;
   std::map<SessionId, std::shared_ptr<Mailbox>> mailboxes_;
   uint32_t opening_ = 0;  // their commands are under way
+  uint32_t sole_changes_ = 0;
   CondVar admission_;     // a mount may be admitted now
   bool stopping_ = false;
 };

@@ -12,9 +12,15 @@ std::vector<TreeLease::Recall> TreeLease::recall_all_but(SessionId but) {
   return recalls;
 }
 
-std::vector<TreeLease::Recall> TreeLease::restore(const std::vector<SessionId>& mounts) {
+void TreeLease::restore(const std::vector<SessionId>& mounts) {
   for (const SessionId session : mounts) mounts_[session] = Mount{.may_cache = true, .generation = next_generation_++};
-  return mounts_.size() > 1 ? recall_all_but(SessionId{}) : std::vector<Recall>{};
+}
+
+std::vector<TreeLease::Recall> TreeLease::reclaim(SessionId session) {
+  const auto it = mounts_.find(session);
+  if (it == mounts_.end() || !it->second.may_cache || it->second.recall != 0 || mounts_.size() == 1) return {};
+  it->second.recall = next_generation_++;
+  return {{session, Lease{InodeId{0}, LeaseKind::exclusive, it->second.recall}}};
 }
 
 std::vector<TreeLease::Recall> TreeLease::open(SessionId session) {
@@ -41,7 +47,7 @@ bool TreeLease::admitted(SessionId session) const {
 
 bool TreeLease::sole(SessionId session) const {
   const auto it = mounts_.find(session);
-  return it != mounts_.end() && it->second.may_cache;
+  return it != mounts_.end() && it->second.may_cache && admitted(session);
 }
 
 void TreeLease::acknowledge(SessionId session, uint64_t generation) {

@@ -5,7 +5,7 @@
 //   both shared shared: nobody caches. When one mount is left it asks again (acquire) and is sole.
 //
 // The invariant: a mount that may cache is the only one that was let in. After a restart of the metaserver we do not
-// know who was sole, so every restored mount counts as one that may cache until it acknowledges a recall or ends. A
+// know who was sole, so every restored mount counts as one that may cache until it has said or ends. A
 // recall is named by its generation; a later acknowledgement covers an earlier one of the same mount. Pure: the caller
 // serialises. Not here: how events travel (event_queue.h), when sessions end (session_table.h).
 #pragma once
@@ -28,16 +28,17 @@ class TreeLease {
   // first_generation: above those of any earlier run.
   explicit TreeLease(uint64_t first_generation) : next_generation_(first_generation) {}
 
-  // The mounts that the store knows at the start. With more than one, all are recalled.
-  std::vector<Recall> restore(const std::vector<SessionId>& mounts);
+  // The mounts that the store knows at the start: each may be the sole one until it says (release, reclaim) or ends.
+  void restore(const std::vector<SessionId>& mounts);
+  // A restored mount says that it was the sole one. With others, it is recalled.
+  std::vector<Recall> reclaim(SessionId mount);
   // A mount has opened its session, or asks again because the answer was lost: it caches nothing then, unless it has
   // been seen to use the session, and this is a late duplicate. It may be answered once admitted() is true. Returns the
   // recalls that this needs, each once.
   std::vector<Recall> open(SessionId mount);
   void seen(SessionId mount);            // it makes calls in its session, so it had its answer
   bool admitted(SessionId mount) const;  // no other mount may cache
-  // Whether it may cache, as its answer says.
-  bool sole(SessionId mount) const;
+  bool sole(SessionId mount) const;  // it may cache, and nobody else
   // The mount caches nothing any more. generation: of the recall it answers; an older recall's answer changes nothing.
   void acknowledge(SessionId mount, uint64_t generation);
   void release(SessionId mount);

@@ -14,13 +14,15 @@ struct Entry {
   4: i64 cookie          // stable position in the directory, for readdir
 }
 
-struct EntryReply { 1: optional types.Error error  2: optional Entry entry }
-struct AttributesReply { 1: optional types.Error error  2: optional types.Attributes attributes }
+// `leased`: the run of the metaserver in which the session got a read lease, with this answer, on each inode that the
+// answer is about (of lookup: on the directory too, also when there is no such name). Absent: nothing may be kept.
+struct EntryReply { 1: optional types.Error error  2: optional Entry entry  3: optional i64 leased }
+struct AttributesReply { 1: optional types.Error error  2: optional types.Attributes attributes  3: optional i64 leased }
 struct EmptyReply { 1: optional types.Error error }
 
 struct LookupRequest { 1: i64 session  2: i64 parent  3: string name }
 struct GetAttributesRequest { 1: i64 session  2: i64 inode }
-struct ReadlinkReply { 1: optional types.Error error  2: optional string target }
+struct ReadlinkReply { 1: optional types.Error error  2: optional string target  3: optional i64 leased }
 
 struct MakeNodeRequest {
   1: types.Mutation mutation
@@ -71,6 +73,7 @@ struct DirectoryReply {
   2: optional list<Entry> entries
   3: optional bool complete
   4: optional i64 parent
+  5: optional i64 leased        // the directory, not what lies in it
 }
 struct StatfsReply {
   1: optional types.Error error
@@ -80,8 +83,8 @@ struct StatfsReply {
 }
 
 struct XattrRequest { 1: i64 session  2: i64 inode  3: string name }
-struct XattrReply { 1: optional types.Error error  2: optional binary value }
-struct XattrListReply { 1: optional types.Error error  2: optional list<string> names }
+struct XattrReply { 1: optional types.Error error  2: optional binary value  3: optional i64 leased }
+struct XattrListReply { 1: optional types.Error error  2: optional list<string> names  3: optional i64 leased }
 struct SetXattrRequest {
   1: types.Mutation mutation
   2: i64 inode
@@ -100,6 +103,7 @@ struct LayoutReply {
   4: optional list<types.Chunk> chunks       // each chunk that the extents name
   5: optional binary inline_data             // the whole content of a small file; then no extents
   6: optional i64 covered_until              // the answer is complete up to here; ask again from here
+  7: optional i64 leased
 }
 
 struct FileCommit {

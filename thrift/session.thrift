@@ -1,8 +1,9 @@
 // Sessions, leases and the events that recall them.
 //
-// A mount is a session with a TTL. It long-polls events() on a connection of its own and acknowledges recalls there with
-// the next call, so a recall never waits behind other work. A lease of inode 0 covers the whole tree: its exclusive
-// holder is the only mount and may cache names and attributes. Leases of single inodes use the same messages.
+// A mount is a session with a TTL. It long-polls events() on a connection of its own, so a recall never waits behind
+// other work. A lease of inode 0 covers the whole tree: its exclusive holder is the only mount, and asks for nothing
+// else. With several mounts there are leases of single inodes, which come with the answers of calls that look
+// (`leased`) or by acquire_leases (docs/coherence.md).
 namespace cpp cairn.thrift
 include "types.thrift"
 
@@ -11,8 +12,9 @@ enum LeaseKind { read = 1, write = 2, exclusive = 3 }
 
 struct Lease {
   1: i64 inode           // 0: the whole tree
-  2: i32 kind            // LeaseKind
-  3: i64 generation      // ascending per inode; of this grant
+  2: i32 kind            // LeaseKind. Of a recall: the weakest that is taken back: write (reading may go on), read,
+                         // exclusive (everything, and the answer says whether the inode is open)
+  3: i64 generation      // of inode 0: of the grant. Of a recall: its number, which names it in the answer
 }
 
 struct OpenSessionRequest {
@@ -28,9 +30,10 @@ struct OpenSessionReply {
   3: optional i64 ttl_ms
   4: optional i64 incarnation
   5: optional bool sole       // holds the exclusive lease of the whole tree
+  6: optional i64 run         // of the metaserver: ascending with each start; another one has forgotten all leases
 }
 struct RenewRequest { 1: i64 session }
-struct RenewReply { 1: optional types.Error error  2: optional i64 ttl_ms  3: optional i64 epoch }
+struct RenewReply { 1: optional types.Error error  2: optional i64 ttl_ms  3: optional i64 epoch  4: optional i64 run }
 struct CloseSessionRequest { 1: types.Mutation mutation }
 
 enum EventType { recall = 1, revoked = 2, map_changed = 3 }
@@ -41,11 +44,20 @@ struct Event {
 }
 struct EventsRequest {
   1: i64 session
-  2: i64 acknowledged     // every event up to this sequence has been acted upon: a recalled lease is given back
+  2: i64 acknowledged     // every event up to this sequence has been taken in; a recalled lease of the tree is given back by it
   3: i32 wait_ms          // the call returns empty after this
 }
-struct EventsReply { 1: optional types.Error error  2: optional list<Event> events }
+struct EventsReply { 1: optional types.Error error  2: optional list<Event> events  3: optional i64 run }
 
-struct AcquireRequest { 1: i64 session  2: list<Lease> leases }
+struct AcquireRequest {
+  1: i64 session
+  2: list<Lease> leases
+  3: bool last             // of reclaim_leases: the session has named all that it holds
+}
 struct AcquireReply { 1: optional types.Error error  2: optional list<Lease> granted }
-struct ReleaseRequest { 1: i64 session  2: list<Lease> leases }
+// Answers recalls: each lease carries the number of its recall, and is given back as far as that asked for.
+struct ReleaseRequest {
+  1: i64 session
+  2: list<Lease> leases
+  3: list<i64> open        // of these inodes: those that have an open descriptor here
+}

@@ -32,7 +32,12 @@ class Listing {
     entry.attr.st_mode = S_IFDIR;
     return add(name, entry, cookie);
   }
-  bool add(const Entry& entry) { return add(entry.name.c_str(), entry_of(entry, timeout_), entry.cookie); }
+  bool add(const Entry& entry) {
+    fuse_entry_param out = entry_of(entry, timeout_);
+    // Attributes that the kernel may not keep are not given: another mount may be writing, and a stat asks.
+    if (timeout_ <= 0) out.ino = 0;
+    return add(entry.name.c_str(), out, entry.cookie);
+  }
   void reply() { fuse_reply_buf(request_, buffer_.data(), used_); }
 
  private:

@@ -28,14 +28,20 @@ std::span<uint8_t> reply_buffer(size_t size) {
 }
 
 void keep_or_drop_pages(FuseFront& front, InodeId inode, fuse_file_info* file) {
-  file->keep_cache = front.cache.opened(inode) ? 1 : 0;
-  file->direct_io =
-      0;  // O_DIRECT is done by the kernel, which keeps it coherent with the pages and mmap of other descriptors
+  const KernelCache::Open open = front.cache.opened(inode);
+  file->keep_cache = open.keep ? 1 : 0;
+  // Otherwise O_DIRECT is done by the kernel, which keeps it coherent with the pages and mmap of other descriptors.
+  file->direct_io = open.direct ? 1 : 0;
 }
+
+bool writes(const fuse_file_info& file) { return (file.flags & O_ACCMODE) != O_RDONLY; }
+
+// The kernel names the owner of requests that programs wait for themselves; those that fill or write back pages have
+// none.
+bool is_of_pages(const fuse_file_info& file) { return file.lock_owner == 0; }
 
 // The kernel dropped the request (its caller was killed) and will not send a release.
 void take_back(FuseFront& front, InodeId inode, FileHandle handle) {
-  front.cache.released(inode);
   if (const Status status = front.filesystem.release(handle); !status.ok())
     spdlog::warn("release of inode {}: {}", raw(inode), status.error().what);
 }
@@ -44,7 +50,8 @@ void take_back(FuseFront& front, InodeId inode, FileHandle handle) {
 
 void open(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
   FuseFront& front = front_of(request);
-  const Result<FileHandle> handle = front.filesystem.open(InodeId{inode}, (file->flags & O_TRUNC) != 0);
+  const Result<FileHandle> handle =
+      front.filesystem.open(InodeId{inode}, (file->flags & O_TRUNC) != 0, writes(*file));
   if (!handle.ok()) return reply_error(request, handle.error());
   file->fh = *handle;
   keep_or_drop_pages(front, InodeId{inode}, file);
@@ -79,13 +86,16 @@ void create(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode
   if (fuse_reply_create(request, &entry, file) == -ENOENT) take_back(front, inode, made->handle);
 }
 
-void read(fuse_req_t request, fuse_ino_t inode, size_t size, off_t offset, fuse_file_info*) {
+void read(fuse_req_t request, fuse_ino_t inode, size_t size, off_t offset, fuse_file_info* file) {
   const std::span<uint8_t> buffer = reply_buffer(size);
   if (buffer.size() != size) {
     fuse_reply_err(request, size > kMaxRequestBytes ? EINVAL : ENOMEM);
     return;
   }
-  const Result<size_t> got = front_of(request).filesystem.read(InodeId{inode}, static_cast<uint64_t>(offset), buffer);
+  Filesystem& filesystem = front_of(request).filesystem;
+  const auto from = static_cast<uint64_t>(offset);
+  const Result<size_t> got = is_of_pages(*file) ? filesystem.fill_pages(InodeId{inode}, from, buffer)
+                                                : filesystem.read(InodeId{inode}, from, buffer);
   if (!got.ok()) return reply_error(request, got.error());
   fuse_reply_buf(request, reinterpret_cast<const char*>(buffer.data()), *got);
 }
@@ -95,14 +105,21 @@ void write(fuse_req_t request, fuse_ino_t inode, const char* data, size_t size, 
   const InodeId id{inode};
   const std::span<const uint8_t> bytes(reinterpret_cast<const uint8_t*>(data), size);
   // Pages of a mapping are written back by the kernel where they belong, whatever the descriptor says.
-  if ((file->flags & O_APPEND) != 0 && !file->writepage) {
+  if (file->writepage) {
+    if (const Status written = front.filesystem.write_pages(id, static_cast<uint64_t>(offset), bytes); !written.ok())
+      return reply_error(request, written.error());
+    fuse_reply_write(request, size);
+    return;
+  }
+  if ((file->flags & O_APPEND) != 0) {
     const Result<uint64_t> at = front.filesystem.append(id, bytes);
     if (!at.ok()) return reply_error(request, at.error());
     if (*at != static_cast<uint64_t>(offset)) front.cache.forget_later(id);
   } else if (const Status written = front.filesystem.write(id, static_cast<uint64_t>(offset), bytes); !written.ok()) {
     return reply_error(request, written.error());
   }
-  if ((file->flags & O_DSYNC) != 0 && !file->writepage) {  // O_SYNC includes it
+  front.filesystem.wrote_beside_pages(id, is_of_pages(*file));
+  if ((file->flags & O_DSYNC) != 0) {  // O_SYNC includes it
     if (const Status synced = front.filesystem.sync(id); !synced.ok()) return reply_error(request, synced.error());
   }
   fuse_reply_write(request, size);
@@ -136,9 +153,8 @@ void flush(fuse_req_t request, fuse_ino_t, fuse_file_info* file) {
   reply_status(request, front_of(request).filesystem.flush(file->fh));
 }
 
-void release(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
+void release(fuse_req_t request, fuse_ino_t, fuse_file_info* file) {
   FuseFront& front = front_of(request);
-  front.cache.released(InodeId{inode});
   reply_status(request, front.filesystem.release(file->fh));
 }
 

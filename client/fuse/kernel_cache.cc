@@ -51,18 +51,11 @@ KernelCache::Grant::Grant(KernelCache& cache) : gate_(cache.gate_) {
   }
 }
 
-bool KernelCache::opened(InodeId inode) {
+KernelCache::Open KernelCache::opened(InodeId inode) {
   // sole() is asked inside the mutex: become_shared() comes after it has turned false, and then clears the table.
   const std::lock_guard lock(mutex_);
-  ++open_[raw(inode)];
-  if (!filesystem_.sole()) return false;
-  return !current_.insert(raw(inode)).second;
-}
-
-void KernelCache::released(InodeId inode) {
-  const std::lock_guard lock(mutex_);
-  const auto found = open_.find(raw(inode));
-  if (found != open_.end() && --found->second == 0) open_.erase(found);
+  if (!filesystem_.sole()) return {.direct = true, .keep = false};
+  return {.direct = false, .keep = !current_.insert(raw(inode)).second};
 }
 
 void KernelCache::forgotten(InodeId inode) {
@@ -96,25 +89,15 @@ void KernelCache::capability_changed(InodeId inode) {
   without_capability_.erase(raw(inode));
 }
 
-void KernelCache::invalidate_inode(InodeId inode) {
-  {
-    const std::lock_guard lock(mutex_);
-    current_.erase(raw(inode));
-    without_capability_.erase(raw(inode));
-  }
-  notify(inode);
-}
+void KernelCache::drop_pages(InodeId inode, uint64_t from, uint64_t to) { notify(inode, from, to); }
 
 void KernelCache::become_shared() {
-  std::vector<InodeId> open;
   {
     const std::lock_guard lock(mutex_);
     current_.clear();
     without_capability_.clear();
-    for (const auto& [inode, count] : open_) open.push_back(InodeId{inode});
   }
   { const std::unique_lock wait_for_answers(gate_); }  // from here on every answer has timeout 0
-  for (const InodeId inode : open) notify(inode);
   const Duration left = Instant{granted_until_.load()} + kAnswerSlack - clock_.now();
   if (left <= Duration::zero()) return;
   spdlog::info("another mount has joined: waiting {} ms until the kernel's names and attributes have expired",
@@ -123,15 +106,16 @@ void KernelCache::become_shared() {
   changed_.wait_for(lock, left, [this] { return stopping_; });
 }
 
-void KernelCache::notify(InodeId inode) {
+void KernelCache::notify(InodeId inode, uint64_t from, uint64_t to) {
   fuse_session* session = nullptr;
   {
     const std::lock_guard lock(mutex_);
     session = session_;
   }
   if (session == nullptr) return;
-  // Offset 0, length 0: attributes and all pages.
-  const int result = fuse_lowlevel_notify_inval_inode(session, raw(inode), 0, 0);
+  // A length of 0 reaches to the end. Attributes go in any case.
+  const off_t length = to >= static_cast<uint64_t>(INT64_MAX) ? 0 : static_cast<off_t>(to - from);
+  const int result = fuse_lowlevel_notify_inval_inode(session, raw(inode), static_cast<off_t>(from), length);
   // ENOENT: the kernel does not know the inode. ENOTCONN, ENODEV, EBADF: the mount is going away, with all its caches.
   if (result != 0 && result != -ENOENT && result != -ENOTCONN && result != -ENODEV && result != -EBADF) {
     spdlog::error("the kernel refused to drop its pages of inode {}: {}", raw(inode), std::strerror(-result));
@@ -146,7 +130,7 @@ void KernelCache::run() {
     std::vector<InodeId> inodes;
     inodes.swap(queue_);
     lock.unlock();
-    for (const InodeId inode : inodes) notify(inode);
+    for (const InodeId inode : inodes) notify(inode, 0, INT64_MAX);
     lock.lock();
   }
 }

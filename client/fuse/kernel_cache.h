@@ -1,11 +1,13 @@
 // What this mount's kernel may keep, and for how long: names, attributes and pages.
 //
-//   sole mount     names and attributes are good for Filesystem::cache_ttl(), at most 5 s; pages stay from one open to
-//   the next shared         timeouts 0; each open drops the file's pages
+//   sole mount   names and attributes are good for Filesystem::cache_ttl(), at most 5 s; pages stay from one open to
+//                the next
+//   shared       timeouts 0, and descriptors without pages: the client's own caches answer, under leases. Pages of
+//                mappings there are, under leases too (Filesystem::fill_pages)
 //
-// When another mount joins (become_shared), the pages of open files are dropped by notification, and what was granted
-// by time is waited out: nothing has to be remembered for each name, absent names are covered too, and no directory is
-// torn from under a shell that stands in it. Meanwhile the other mount waits, at most as long as a timeout is.
+// When another mount joins (become_shared), what was granted by time is waited out: nothing has to be remembered for
+// each name, absent names are covered too, and no directory is torn from under a shell that stands in it. Meanwhile the
+// other mount waits, at most as long as a timeout is. Why not more with several mounts: decision 6.
 //
 // Notifications of the kernel may block until a READ of the same pages is answered: never send one from inside a
 // request. forget_later() leaves it to a thread of its own. All calls from any thread. mutex_ guards the tables and is
@@ -19,7 +21,6 @@
 #include <mutex>
 #include <shared_mutex>
 #include <thread>
-#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -48,9 +49,12 @@ class KernelCache : public CacheListener {
     double timeout_;
   };
 
-  // An open or create that succeeds. True: the kernel's pages of this inode are current and may stay.
-  bool opened(InodeId inode);
-  void released(InodeId inode);
+  // An open or create that succeeds.
+  struct Open {
+    bool direct = false;  // reads and writes of the descriptor come to the client each time
+    bool keep = false;    // the kernel's pages of this inode are current and may stay
+  };
+  Open opened(InodeId inode);
   void forgotten(InodeId inode);  // the kernel evicted it, with its pages
 
   // The kernel believes something of this inode that is no longer so (an append that landed elsewhere): mended soon.
@@ -62,11 +66,11 @@ class KernelCache : public CacheListener {
   void remember_without_capability(InodeId inode);
   void capability_changed(InodeId inode);
 
-  void invalidate_inode(InodeId inode) override;
+  void drop_pages(InodeId inode, uint64_t from, uint64_t to) override;
   void become_shared() override;
 
  private:
-  void notify(InodeId inode);
+  void notify(InodeId inode, uint64_t from, uint64_t to);
   void run();
 
   Filesystem& filesystem_;
@@ -78,7 +82,6 @@ class KernelCache : public CacheListener {
   std::condition_variable changed_;
   fuse_session* session_ = nullptr;
   bool stopping_ = false;
-  std::unordered_map<uint64_t, uint32_t> open_;      // inode -> descriptors of this mount
   std::unordered_set<uint64_t> current_;             // opened since this mount is sole: pages are this period's
   std::unordered_set<uint64_t> without_capability_;  // bounded by kMaxRemembered
   std::vector<InodeId> queue_;                       // for forget_later

@@ -14,6 +14,7 @@
 #include <cstring>
 #include <fstream>
 
+#include "client/fuse/kernel_link.h"
 #include "client/fuse/mount_table.h"
 #include "common/base/unique_fd.h"
 
@@ -86,6 +87,7 @@ Result<std::unique_ptr<MountSession>> MountSession::mount(Filesystem& filesystem
             "belongs to you; allow_other as a user needs \"user_allow_other\" in /etc/fuse.conf",
             made->options_.mountpoint, std::strerror(number))};
   }
+  if (!complete_init(made->session_)) spdlog::warn("files that several mounts use cannot be mapped shared");
   return made;
 }
 

@@ -29,7 +29,7 @@ struct MountOptions {
   std::string mountpoint;    // absolute
   std::string source;        // shown in the mount table: HOST:PORT
   bool allow_other = false;  // other users than the one who mounts; as root the default of the command line
-  uint32_t workers = 10;
+  uint32_t workers = 64;
   uint32_t read_ahead_kib = 4096;   // of the kernel, for sequential readers
   std::vector<std::string> kernel;  // further options of mount(8): ro, noexec, dev, ...
 };

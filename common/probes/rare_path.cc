@@ -14,7 +14,7 @@ constexpr std::array kNames = {
     "failed_sync",    "full_disk",       "unknown_commit",    "rewritten_tail",   "degraded_read", "hedged_read",
     "damaged_record", "torn_record",     "hole_punch",        "replayed_request", "late_change",   "log_roll_over",
     "log_trim",       "torn_log_tail",   "log_replay",        "expired_session",  "quarantine",    "backward_clock",
-    "recalled_lease", "released_orphan",
+    "recalled_lease", "released_orphan", "recalled_inode",    "reclaimed_leases", "replaced_session",
 };
 static_assert(kNames.size() == static_cast<size_t>(RarePath::count_));
 

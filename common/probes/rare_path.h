@@ -47,6 +47,10 @@ enum class RarePath : uint8_t {
   backward_clock,    // the wall clock stood before a command's time
   recalled_lease,    // a mount gave its lease of the tree back
   released_orphan,   // extents of a file without a name were given back
+  // of leases
+  recalled_inode,    // a mount gave the lease of an inode back
+  reclaimed_leases,  // a mount named what it held to a metaserver that had restarted
+  replaced_session,  // a mount whose session was gone went on with a new one
   count_,
 };
 

@@ -84,8 +84,9 @@ struct MetaClient::State {
 
   // Attempts until there is an answer.
   template <typename Request, typename Reply>
-  auto call(const Method<Request, Reply>& method, const Request& request, Duration attempt_timeout)
-      -> decltype(from_wire(std::declval<const Reply&>())) {
+  auto call(const Method<Request, Reply>& method, const Request& request, Duration attempt_timeout,
+            uint64_t* leased = nullptr) -> decltype(from_wire(std::declval<const Reply&>())) {
+    if (leased != nullptr) *leased = 0;
     const Instant deadline = clock.now() + options.call_timeout;
     bool refused_each_time = true;
     for (Duration duration = kFirstPause;; duration = std::min(2 * duration, kLongestPause)) {
@@ -93,6 +94,9 @@ struct MetaClient::State {
       Error last{Errc::io, {}};
       if (reply.ok()) {
         auto answer = from_wire(*reply);
+        if constexpr (requires { reply->leased; }) {
+          if (leased != nullptr && reply->__isset.leased) *leased = static_cast<uint64_t>(reply->leased);
+        }
         if (answer.ok() || !may_be_repeated(answer.error().code)) return answer;
         last = answer.error();
       } else {
@@ -109,8 +113,8 @@ struct MetaClient::State {
     }
   }
   template <typename Request, typename Reply>
-  auto call(const Method<Request, Reply>& method, const Request& request) {
-    return call(method, request, options.attempt_timeout);
+  auto call(const Method<Request, Reply>& method, const Request& request, uint64_t* leased = nullptr) {
+    return call(method, request, options.attempt_timeout, leased);
   }
   template <typename Request, typename Reply>
   auto call_once(const Method<Request, Reply>& method, const Request& request, Duration timeout)
@@ -144,9 +148,9 @@ struct MetaClient::State {
     Mutation mutation_;
   };
   template <typename Request, typename Reply, typename Own>
-  auto mutate(const Method<Request, Reply>& method, const Own& own) {
+  auto mutate(const Method<Request, Reply>& method, const Own& own, uint64_t* leased = nullptr) {
     const Numbered numbered(*this);
-    return call(method, to_wire(own, numbered.mutation()));
+    return call(method, to_wire(own, numbered.mutation()), leased);
   }
 
   template <typename Request>  // of a call that only looks
@@ -247,11 +251,11 @@ Result<SessionGrant> MetaClient::open_session(const SessionRequest& request) {
   return grant;
 }
 
-Result<Duration> MetaClient::renew_session() {
+Result<MetaClient::Renewed> MetaClient::renew_session() {
   const auto request = state_->looking<thrift::RenewRequest>();
   ASSIGN(const RenewedSession renewed,
          state_->call_once(CAIRN_METHOD(renew_session), request, state_->options.attempt_timeout));
-  return renewed.ttl;
+  return Renewed{renewed.ttl, renewed.run};
 }
 
 Status MetaClient::close_session() {
@@ -261,16 +265,17 @@ Status MetaClient::close_session() {
   return state_->call(CAIRN_METHOD(close_session), request);
 }
 
-Result<std::vector<Event>> MetaClient::events(uint64_t acknowledged, Duration wait) {
+Result<EventPage> MetaClient::events(uint64_t acknowledged, Duration wait) {
   auto request = state_->looking<thrift::EventsRequest>();
   request.acknowledged = static_cast<int64_t>(acknowledged);
   request.wait_ms = static_cast<int32_t>(wait / 1ms);
   return state_->call_once(CAIRN_METHOD(events), request, wait + state_->options.attempt_timeout);
 }
 
-Status MetaClient::release_leases(std::vector<Lease> leases) {
+Status MetaClient::release_leases(std::vector<Lease> leases, std::vector<InodeId> open) {
   auto request = state_->looking<thrift::ReleaseRequest>();
   request.leases = to_wire(leases);
+  for (const InodeId inode : open) request.open.push_back(to_wire_id(inode));
   return state_->call(CAIRN_METHOD(release_leases), request);
 }
 
@@ -280,23 +285,24 @@ Result<std::vector<Lease>> MetaClient::acquire_leases(std::vector<Lease> leases)
   return state_->call(CAIRN_METHOD(acquire_leases), request);
 }
 
-Result<std::vector<Lease>> MetaClient::reclaim_leases(std::vector<Lease> leases) {
+Result<std::vector<Lease>> MetaClient::reclaim_leases(std::vector<Lease> leases, bool last) {
   auto request = state_->looking<thrift::AcquireRequest>();
+  request.last = last;
   request.leases = to_wire(leases);
   return state_->call(CAIRN_METHOD(reclaim_leases), request);
 }
 
 // ---- calls that only look ------------------------------------------------------------------------------------------
 
-Result<Entry> MetaClient::lookup(InodeId parent, const std::string& name) {
+Result<Entry> MetaClient::lookup(InodeId parent, const std::string& name, uint64_t* leased) {
   auto request = state_->looking<thrift::LookupRequest>();
   request.parent = to_wire_id(parent);
   request.name = name;
-  return state_->call(CAIRN_METHOD(lookup), request);
+  return state_->call(CAIRN_METHOD(lookup), request, leased);
 }
 
-Result<Attributes> MetaClient::get_attributes(InodeId inode) {
-  return state_->call(CAIRN_METHOD(get_attributes), state_->looking_at<thrift::GetAttributesRequest>(inode));
+Result<Attributes> MetaClient::get_attributes(InodeId inode, uint64_t* leased) {
+  return state_->call(CAIRN_METHOD(get_attributes), state_->looking_at<thrift::GetAttributesRequest>(inode), leased);
 }
 
 Result<std::string> MetaClient::readlink(InodeId inode) {
@@ -314,22 +320,23 @@ Result<FilesystemSpace> MetaClient::statfs() {
   return state_->call(CAIRN_METHOD(statfs), state_->looking_at<thrift::GetAttributesRequest>(kRootInode));
 }
 
-Result<std::string> MetaClient::get_xattr(InodeId inode, const std::string& name) {
+Result<std::string> MetaClient::get_xattr(InodeId inode, const std::string& name, uint64_t* leased) {
   auto request = state_->looking_at<thrift::XattrRequest>(inode);
   request.name = name;
-  return state_->call(CAIRN_METHOD(get_xattr), request);
+  return state_->call(CAIRN_METHOD(get_xattr), request, leased);
 }
 
 Result<std::vector<std::string>> MetaClient::list_xattrs(InodeId inode) {
   return state_->call(CAIRN_METHOD(list_xattrs), state_->looking_at<thrift::GetAttributesRequest>(inode));
 }
 
-Result<Layout> MetaClient::layout(InodeId inode, uint64_t offset, uint64_t length, uint32_t limit) {
+Result<Layout> MetaClient::layout(InodeId inode, uint64_t offset, uint64_t length, uint32_t limit,
+                                  uint64_t* leased) {
   auto request = state_->looking_at<thrift::LayoutRequest>(inode);
   request.offset = static_cast<int64_t>(offset);
   request.length = static_cast<int64_t>(length);
   request.limit = static_cast<int32_t>(limit);
-  return state_->call(CAIRN_METHOD(layout), request);
+  return state_->call(CAIRN_METHOD(layout), request, leased);
 }
 
 Result<ClusterMap> MetaClient::cluster_map() {
@@ -355,8 +362,8 @@ Result<HeartbeatAnswer> MetaClient::heartbeat(const HeartbeatInfo& info) {
 
 // ---- calls that change something -----------------------------------------------------------------------------------
 
-Result<Entry> MetaClient::make_node(const MakeNode& request) {
-  return state_->mutate(CAIRN_METHOD(make_node), request);
+Result<Entry> MetaClient::make_node(const MakeNode& request, uint64_t* leased) {
+  return state_->mutate(CAIRN_METHOD(make_node), request, leased);
 }
 Result<Entry> MetaClient::link(const LinkNode& request) { return state_->mutate(CAIRN_METHOD(link), request); }
 Result<Removed> MetaClient::remove(const RemoveName& request) { return state_->mutate(CAIRN_METHOD(remove), request); }

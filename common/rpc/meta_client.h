@@ -45,25 +45,33 @@ class MetaClient {
   // lost. Repeated with the same nonce, so one call opens one session. May take as long as call_timeout: another
   // mount's leases are recalled first.
   Result<SessionGrant> open_session(const SessionRequest& request);
-  Result<Duration> renew_session();  // one attempt, no repetitions; returns the TTL
+  struct Renewed {
+    Duration ttl{};
+    uint64_t run = 0;
+  };
+  Result<Renewed> renew_session();  // one attempt, no repetitions
   Status close_session();
   // Long poll: the answer may take `wait`; one attempt.
-  Result<std::vector<Event>> events(uint64_t acknowledged, Duration wait);
-  Status release_leases(std::vector<Lease> leases);
+  Result<EventPage> events(uint64_t acknowledged, Duration wait);
+  // Answers recalls. open: of these inodes, those that have an open descriptor here.
+  Status release_leases(std::vector<Lease> leases, std::vector<InodeId> open = {});
   Result<std::vector<Lease>> acquire_leases(std::vector<Lease> leases);
-  Result<std::vector<Lease>> reclaim_leases(std::vector<Lease> leases);
+  // After a restart of the metaserver; last: this was all. Those that are not returned could not be had again.
+  Result<std::vector<Lease>> reclaim_leases(std::vector<Lease> leases, bool last);
   SessionId session() const;
 
-  Result<Entry> lookup(InodeId parent, const std::string& name);
-  Result<Attributes> get_attributes(InodeId inode);
+  // `leased`, if given, becomes the run of the metaserver in which a read lease came with the answer, or 0 (of
+  // make_node: a write lease of the new inode).
+  Result<Entry> lookup(InodeId parent, const std::string& name, uint64_t* leased = nullptr);
+  Result<Attributes> get_attributes(InodeId inode, uint64_t* leased = nullptr);
   Result<std::string> readlink(InodeId inode);
   Result<DirectoryPage> read_directory(InodeId inode, uint64_t after_cookie, uint32_t limit);
   Result<FilesystemSpace> statfs();
-  Result<std::string> get_xattr(InodeId inode, const std::string& name);
+  Result<std::string> get_xattr(InodeId inode, const std::string& name, uint64_t* leased = nullptr);
   Result<std::vector<std::string>> list_xattrs(InodeId inode);
-  Result<Layout> layout(InodeId inode, uint64_t offset, uint64_t length, uint32_t limit);
+  Result<Layout> layout(InodeId inode, uint64_t offset, uint64_t length, uint32_t limit, uint64_t* leased = nullptr);
 
-  Result<Entry> make_node(const MakeNode& request);
+  Result<Entry> make_node(const MakeNode& request, uint64_t* leased = nullptr);
   Result<Entry> link(const LinkNode& request);
   Result<Removed> remove(const RemoveName& request);
   Result<Renamed> rename(const Rename& request);

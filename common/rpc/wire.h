@@ -168,11 +168,12 @@ Result<ListShards> from_wire(const thrift::ListShardsRequest& request);
 struct RenewedSession {
   Duration ttl{};
   Epoch epoch{};  // of the cluster map
+  uint64_t run = 0;
 };
 
 void fill_reply(thrift::OpenSessionReply& reply, const SessionGrant& grant);
 void fill_reply(thrift::RenewReply& reply, const RenewedSession& renewed);
-void fill_reply(thrift::EventsReply& reply, const std::vector<Event>& events);
+void fill_reply(thrift::EventsReply& reply, const EventPage& page);
 void fill_reply(thrift::AcquireReply& reply, const std::vector<Lease>& granted);
 void fill_reply(thrift::EntryReply& reply, const Entry& entry);
 void fill_reply(thrift::AttributesReply& reply, const Attributes& attributes);
@@ -215,7 +216,7 @@ void answer(Reply& reply, const Error& error) {
 
 Result<SessionGrant> from_wire(const thrift::OpenSessionReply& reply);
 Result<RenewedSession> from_wire(const thrift::RenewReply& reply);
-Result<std::vector<Event>> from_wire(const thrift::EventsReply& reply);
+Result<EventPage> from_wire(const thrift::EventsReply& reply);
 Result<std::vector<Lease>> from_wire(const thrift::AcquireReply& reply);
 Result<Entry> from_wire(const thrift::EntryReply& reply);
 Result<Attributes> from_wire(const thrift::AttributesReply& reply);

@@ -38,30 +38,39 @@ void fill_reply(thrift::OpenSessionReply& reply, const SessionGrant& grant) {
   reply.__set_ttl_ms(in_milliseconds(grant.ttl));
   reply.__set_incarnation(to_wire_id(grant.incarnation));
   reply.__set_sole(grant.sole);
+  reply.__set_run(static_cast<int64_t>(grant.run));
 }
 Result<SessionGrant> from_wire(const thrift::OpenSessionReply& reply) {
   return unpack(reply, reply.__isset.session && reply.__isset.ttl_ms, [&]() -> Result<SessionGrant> {
     if (reply.session == 0) return invalid("session 0");
     TRY(check_period(reply.ttl_ms));
     return SessionGrant{from_wire_id<SessionId>(reply.session), milliseconds(reply.ttl_ms),
-                        from_wire_id<Incarnation>(reply.incarnation), reply.sole};
+                        from_wire_id<Incarnation>(reply.incarnation), reply.sole, static_cast<uint64_t>(reply.run)};
   });
 }
 
 void fill_reply(thrift::RenewReply& reply, const RenewedSession& renewed) {
   reply.__set_ttl_ms(in_milliseconds(renewed.ttl));
   reply.__set_epoch(to_wire_id(renewed.epoch));
+  reply.__set_run(static_cast<int64_t>(renewed.run));
 }
 Result<RenewedSession> from_wire(const thrift::RenewReply& reply) {
   return unpack(reply, reply.__isset.ttl_ms, [&]() -> Result<RenewedSession> {
     TRY(check_period(reply.ttl_ms));
-    return RenewedSession{milliseconds(reply.ttl_ms), from_wire_id<Epoch>(reply.epoch)};
+    return RenewedSession{milliseconds(reply.ttl_ms), from_wire_id<Epoch>(reply.epoch),
+                          static_cast<uint64_t>(reply.run)};
   });
 }
 
-void fill_reply(thrift::EventsReply& reply, const std::vector<Event>& events) { reply.__set_events(to_wire(events)); }
-Result<std::vector<Event>> from_wire(const thrift::EventsReply& reply) {
-  return unpack(reply, reply.__isset.events, [&] { return from_wire(reply.events); });
+void fill_reply(thrift::EventsReply& reply, const EventPage& page) {
+  reply.__set_events(to_wire(page.events));
+  reply.__set_run(static_cast<int64_t>(page.run));
+}
+Result<EventPage> from_wire(const thrift::EventsReply& reply) {
+  return unpack(reply, reply.__isset.events, [&]() -> Result<EventPage> {
+    ASSIGN(std::vector<Event> events, from_wire(reply.events));
+    return EventPage{std::move(events), static_cast<uint64_t>(reply.run)};
+  });
 }
 
 void fill_reply(thrift::AcquireReply& reply, const std::vector<Lease>& granted) {

@@ -47,11 +47,34 @@ Status free_inode(Operation& operation, InodeRow& inode) {
   return {};
 }
 
+namespace {
+
+// Sessions are few, and a row for each inode and opener would cost every unlink of a sole mount.
+Result<bool> pinned_by_others(Operation& operation, InodeId id) {
+  ASSIGN(queries::Counters* const counters, operation.counters());
+  if (counters->sessions <= 1) return false;
+  std::vector<SessionId> sessions;
+  TRY(operation.rows.scan(keys::first(Table::session), keys::last(Table::session),
+                          [&](std::string_view key, std::string_view) {
+                            sessions.push_back(SessionId{keys::Reader(Table::session, key).number()});
+                            return true;
+                          }));
+  for (const SessionId session : sessions) {
+    ASSIGN(const std::optional<BirthRow> pinned, find_row<BirthRow>(operation.rows, keys::orphan(session, id)));
+    if (pinned) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 Status free_orphan(Operation& operation, SessionId session, InodeId id) {
   const std::string key = keys::orphan(session, id);
   ASSIGN(const std::optional<BirthRow> pinned, find_row<BirthRow>(operation.rows, key));
   if (!pinned) return {};
   operation.rows.erase(key);
+  ASSIGN(const bool others, pinned_by_others(operation, id));
+  if (others) return {};
   ASSIGN(InodeRow* const inode, operation.find(id));
   if (inode == nullptr) return Error{Errc::corrupt, fmt::format("metadata: the orphan {} does not exist", raw(id))};
   return free_inode(operation, *inode);

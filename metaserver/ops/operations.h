@@ -18,6 +18,7 @@ Result<Answer> run(Operation& operation, const SetXattr& request);
 Result<Answer> run(Operation& operation, const RemoveXattr& request);
 Result<Answer> run(Operation& operation, const TrimRange& request);
 Result<Answer> run(Operation& operation, const ForgetOrphans& request);
+Result<Answer> run(Operation& operation, const PinOrphan& request);
 Result<Answer> run(Operation& operation, const ReleaseExtents& request);
 // Data.
 Result<Answer> run(Operation& operation, const Commit& request);

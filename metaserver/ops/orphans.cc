@@ -16,6 +16,16 @@ Result<Answer> run(Operation& operation, const ForgetOrphans& request) {
   return Answer();
 }
 
+Result<Answer> run(Operation& operation, const PinOrphan& request) {
+  ASSIGN(InodeRow* const inode, operation.find(request.inode));
+  if (inode == nullptr || inode->attributes.links > 0) return Answer();
+  for (const SessionId session : request.sessions) {
+    ASSIGN(const std::optional<SessionRow> alive, find_row<SessionRow>(operation.rows, keys::session(session)));
+    if (alive) operation.rows.put(keys::orphan(session, request.inode), encode_row(operation.born()));
+  }
+  return Answer();
+}
+
 Result<Answer> run(Operation& operation, const ReleaseExtents& request) {
   if (request.limit == 0 || request.limit > kMostAtOnce) {
     return Error{Errc::invalid, fmt::format("a step releases 1 to {} extents", kMostAtOnce)};

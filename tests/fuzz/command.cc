@@ -89,6 +89,7 @@ std::vector<std::string> seeds() {
       ChunksRemoved{{ChunkId{2}}},
       StripesPunched{{{ChunkId{1}, 0}, {ChunkId{2}, 8192}}},
       SealsConfirmed{{ChunkId{2}}},
+      PinOrphan{InodeId{2}, {state.session}},
   };
   std::vector<std::string> all;
   std::string together;

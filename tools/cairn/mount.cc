@@ -61,7 +61,7 @@ Status apply_option(const std::string& option, Plan& plan) {
   const std::string key = option.substr(0, equals);
   const std::string value = equals == std::string::npos ? "" : option.substr(equals + 1);
   if (key == "workers") {
-    ASSIGN(const uint64_t workers, number_of(key, value, 2, 64));
+    ASSIGN(const uint64_t workers, number_of(key, value, 2, 1024));
     plan.mount.workers = static_cast<uint32_t>(workers);
   } else if (key == "read_ahead") {
     ASSIGN(const uint64_t bytes, parse_size(value));
@@ -279,7 +279,7 @@ void add_mount(CLI::App& app, int& exit_code) {
       "Options of -o, comma-separated:\n"
       "  ro, noexec, noatime, dev, suid    as in mount(8)\n"
       "  allow_other, noallow_other        whether other users may use it (root's mounts: yes)\n"
-      "  workers=10                        threads that answer the kernel\n"
+      "  workers=64                        threads that answer the kernel\n"
       "  dirty=96M, flush_after=5s         how much may be buffered, and how long\n"
       "  cache=64M, read_ahead=4M          memory for clean data; the kernel's read-ahead\n"
       "  io_timeout=30s                    how long a server that does not answer is waited for\n"

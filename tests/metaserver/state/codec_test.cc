@@ -150,8 +150,10 @@ CommandBody Any::body(size_t number_of_body) {
       return ChunksRemoved{chunk_ids()};
     case 20:
       return StripesPunched{list([&] { return DeadStripe{id<ChunkId>(), number()}; })};
-    default:
+    case 21:
       return SealsConfirmed{chunk_ids()};
+    default:
+      return PinOrphan{id<InodeId>(), list([&] { return id<SessionId>(); })};
   }
 }
 

@@ -164,7 +164,7 @@ class Recount {
       if (is_directory(inode) && a.size != entries[id])
         wrong("directory {} has size {}, not {}", raw(id), a.size, entries[id]);
       if (is_directory(inode) && names[id] > 1) wrong("directory {} has {} names", raw(id), names[id]);
-      if (orphans_[id] != (orphan ? 1 : 0)) wrong("inode {} is pinned {} times", raw(id), orphans_[id]);
+      if ((orphans_[id] > 0) != orphan) wrong("inode {} is pinned {} times", raw(id), orphans_[id]);
       check_reaches_root(id, inode);
     }
     for (const auto& [id, count] : orphans_) {
