@@ -19,8 +19,7 @@ bool is_own(const std::string& name) { return name.starts_with("cairn."); }
 Attributes Filesystem::State::learn(const Attributes& answer, const Asked& asked, uint64_t leased) {
   const std::shared_ptr<Inode> inode = context.inodes.get(answer.inode);
   Lock lock(inode->mutex);
-  (void)context.leases->take(*inode, asked.lease, leased);
-  const bool cache = context.leases->may_keep(*inode, asked.lease);
+  const bool cache = context.leases->keep(*inode, asked.lease, leased);
   const FileState* file = inode->file_if();
   // While the size changes, an answer may be of before or after: it is shown, but not kept.
   if (file != nullptr && file->changing) return inode->overlaid(answer);
@@ -62,9 +61,9 @@ Result<Attributes> Filesystem::get_attributes(InodeId id) {
     Lock lock(inode->mutex);
     const FileState* file = inode->file_if();
     if (file != nullptr && file->changing) continue;
-    (void)context.leases->take(*inode, asked.lease, leased);
+    const bool keep = context.leases->keep(*inode, asked.lease, leased);
     if (answer.version < inode->attributes.version) continue;
-    inode->learn(answer, context.leases->may_keep(*inode, asked.lease) && inode->changed_at <= asked.at);
+    inode->learn(answer, keep && inode->changed_at <= asked.at);
     return inode->overlaid(inode->attributes);
   }
   return Error{Errc::io, fmt::format("inode {} changes faster than it can be looked at", raw(id))};
@@ -166,8 +165,7 @@ Result<std::string> Filesystem::get_xattr(InodeId id, const std::string& name) {
   Result<std::string> value = context.noted(context.meta.get_xattr(id, name, &leased));
   if (!value.ok() && value.code() != Errc::no_attribute) return value;
   Lock lock(inode->mutex);
-  (void)context.leases->take(*inode, asked.lease, leased);
-  if (context.leases->may_keep(*inode, asked.lease) && inode->changed_at <= asked.at && inode->xattrs.size() < kCachedXattrs &&
+  if (context.leases->keep(*inode, asked.lease, leased) && inode->changed_at <= asked.at && inode->xattrs.size() < kCachedXattrs &&
       (!value.ok() || value->size() <= kCachedXattrBytes)) {
     inode->xattrs[name] = value.ok() ? std::optional(*value) : std::nullopt;
   }

@@ -85,7 +85,7 @@ Status Filesystem::State::know_end(const std::shared_ptr<Inode>& inode) {
     ASSIGN(const Attributes answer, context.noted(context.meta.get_attributes(inode->id, &leased)));
     Lock lock(inode->mutex);
     if (answer.version < inode->attributes.version) continue;  // a commit of ours came between
-    inode->learn(answer, context.leases->may_keep(*inode, asked.lease) && inode->changed_at <= asked.at);
+    inode->learn(answer, context.leases->keep(*inode, asked.lease, leased) && inode->changed_at <= asked.at);
     return {};
   }
   return Error{Errc::io, fmt::format("inode {} changes faster than its end can be found", raw(inode->id))};

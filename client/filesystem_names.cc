@@ -50,8 +50,7 @@ InodeId Filesystem::State::known_child(InodeId parent, const std::string& name) 
 void Filesystem::State::learn_made(const Entry& entry, const Asked& asked, uint64_t leased) {
   const std::shared_ptr<Inode> inode = context.inodes.get(entry.attributes.inode);
   Lock lock(inode->mutex);
-  (void)context.leases->take(*inode, asked.lease, leased, InodeLease::Held::write);
-  const bool cache = context.leases->may_keep(*inode, asked.lease);
+  const bool cache = context.leases->keep(*inode, asked.lease, leased, InodeLease::Held::write);
   inode->learn(entry.attributes, cache);
   if (!cache) return;
   inode->no_xattrs = true;
@@ -112,8 +111,7 @@ Result<Entry> Filesystem::lookup(InodeId parent, const std::string& name) {
   Result<Entry> entry = context.noted(context.meta.lookup(parent, name, &leased));
   if (!special && (entry.ok() || entry.code() == Errc::not_found)) {
     Lock lock(directory->mutex);
-    (void)context.leases->take(*directory, asked.lease, leased);
-    if (context.leases->may_keep(*directory, asked.lease)) {
+    if (context.leases->keep(*directory, asked.lease, leased)) {
       context.names.store(parent, name,
                           entry.ok() ? NameCache::Known{entry->attributes.inode, entry->cookie} : NameCache::Known{},
                           ticket);

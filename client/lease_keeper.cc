@@ -82,9 +82,15 @@ bool LeaseKeeper::may_buffer(const Inode& inode) const {
 
 bool LeaseKeeper::take(Inode& inode, const Asked& asked, uint64_t leased, Held kind) {
   if (leased == 0 || leased != session_.run() || asked.trust_epoch != session_.trust_epoch()) return false;
-  if (inode.lease.recalling || recalls_.noted_since(asked.recalls, inode.id)) return false;
+  if (inode.lease.recalling || log_.noted_since(asked.leases, inode.id)) return false;
+  // Answers without a lease that were asked for earlier may be older than it.
+  if (inode.lease.held == Held::none) log_.note(inode.id);
   inode.lease.held = std::max(inode.lease.held, kind);
   return true;
+}
+
+bool LeaseKeeper::keep(Inode& inode, const Asked& asked, uint64_t leased, Held kind) {
+  return take(inode, asked, leased, kind) || may_keep(inode, asked);
 }
 
 bool LeaseKeeper::may_keep(const Inode& inode, const Asked& asked) const {
@@ -94,7 +100,7 @@ bool LeaseKeeper::may_keep(const Inode& inode, const Asked& asked) const {
 bool LeaseKeeper::may_keep_for_recall(const Inode& inode, const Asked& asked) const {
   if (asked.trust_epoch != session_.trust_epoch()) return false;
   if (session_.trusted()) return true;
-  return session_.certain() && inode.lease.held != Held::none && !recalls_.noted_since(asked.recalls, inode.id);
+  return session_.certain() && inode.lease.held != Held::none && !log_.noted_since(asked.leases, inode.id);
 }
 
 void LeaseKeeper::wait_for_recall(Inode& inode, Lock& lock) const {
@@ -259,7 +265,7 @@ void LeaseKeeper::give_back(const Lease& recall) {
     }
     open = inode->open_handles > 0;
     if (open && recall.kind == LeaseKind::exclusive) inode->said_open = true;
-    recalls_.note(recall.inode);
+    log_.note(recall.inode);
     lease.recalling = false;
     inode->changed.notify_all();
   }
@@ -318,7 +324,7 @@ void LeaseKeeper::reclaim(bool sole) {
       const Lock lock(inode->mutex);
       inode->lease.held = Held::none;
       hooks_.forget(*inode);
-      recalls_.note(lease.inode);
+      log_.note(lease.inode);
     }
     from = to;
     if (from == held.size()) return;
@@ -326,7 +332,7 @@ void LeaseKeeper::reclaim(bool sole) {
 }
 
 void LeaseKeeper::forget_all() {
-  recalls_.note_all();
+  log_.note_all();
   for (const auto& inode : inodes_.all()) {
     const Lock lock(inode->mutex);
     inode->lease.held = Held::none;

@@ -5,7 +5,7 @@
 //                which go on while a lease is being recalled
 //
 // The order of giving back [L4]: calls that acquired it end; the kernel drops its pages, and writes back dirty ones;
-// what is buffered is committed; what is cached is forgotten, and noted in the recall log; the metaserver is told. A
+// what is buffered is committed; what is cached is forgotten, and noted in the log; the metaserver is told. A
 // page that the kernel waits for is never waited for by the recall: docs/coherence.md says how.
 //
 // Any thread. Recalls are worked on by threads of their own, which no call waits for.
@@ -18,7 +18,7 @@
 
 #include "client/inode_cache.h"
 #include "client/name_cache.h"
-#include "client/recall_log.h"
+#include "client/lease_log.h"
 #include "client/session_keeper.h"
 #include "common/rpc/meta_client.h"
 
@@ -46,12 +46,15 @@ class LeaseKeeper {
   bool may_buffer(const Inode& inode) const;  // bytes may be added to its dirty layer
   // When an answer was asked for.
   struct Asked {
-    uint64_t recalls = 0;
+    uint64_t leases = 0;  // changes of leases so far
     uint64_t trust_epoch = 0;
   };
-  Asked asking() const { return {recalls_.now(), session_.trust_epoch()}; }
-  // An answer came with a lease (MetaClient's `leased`). True: it may be kept.
+  Asked asking() const { return {log_.now(), session_.trust_epoch()}; }
+  // A lease came with an answer (MetaClient's `leased`). True: it is ours, and the answer may be kept.
   bool take(Inode& inode, const Asked& asked, uint64_t leased, InodeLease::Held kind = InodeLease::Held::read);
+  // An answer to a call that looks: it came with a lease, or there was one all the time.
+  bool keep(Inode& inode, const Asked& asked, uint64_t leased, InodeLease::Held kind = InodeLease::Held::read);
+  // An answer to a change of ours.
   bool may_keep(const Inode& inode, const Asked& asked) const;
   bool may_keep_for_recall(const Inode& inode, const Asked& asked) const;  // by what a recall waits for
   void wait_for_recall(Inode& inode, Lock& lock) const;
@@ -86,7 +89,7 @@ class LeaseKeeper {
   InodeTable& inodes_;
   const Duration io_timeout_;
   const Hooks hooks_;
-  RecallLog recalls_;
+  LeaseLog log_;
   mutable Mutex mutex_;
   CondVar work_;
   std::deque<Lease> queue_;  // guarded by mutex_, as the rest

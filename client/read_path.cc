@@ -76,8 +76,7 @@ Result<ReadPath::Snapshot> ReadPath::take_snapshot(Inode& inode, uint64_t offset
       ASSIGN(const Attributes attributes, fetch_fresh(inode, offset, offset + length, fresh, whom, leased));
       lock.lock();
       if (file.changing || attributes.version < inode.attributes.version) continue;  // older than what we did meanwhile
-      const bool keep = context_.leases->take(inode, asked.lease, leased) && inode.changed_at <= asked.at &&
-                        context_.leases->may_keep(inode, asked.lease);
+      const bool keep = context_.leases->take(inode, asked.lease, leased) && inode.changed_at <= asked.at;
       inode.learn(attributes, keep);
       const uint64_t end = committed_only ? offset + length : std::clamp(inode.size(), offset, offset + length);
       Snapshot snapshot = build(inode, fresh, offset, end, committed_only);
@@ -202,9 +201,9 @@ Result<bool> ReadPath::fetch_page(Inode& inode, uint64_t from, uint64_t to, For 
   Lock lock(inode.mutex);
   FileState& file = inode.file();
   if (file.changing || inode.changed_at > asked.at || page.attributes.version < inode.attributes.version) return false;
-  (void)context_.leases->take(inode, asked.lease, leased);
-  const bool keep = whom == For::reader ? context_.leases->may_keep(inode, asked.lease)
-                                        : context_.leases->may_keep_for_recall(inode, asked.lease);
+  const bool keep = context_.leases->take(inode, asked.lease, leased) ||
+                    (whom == For::reader ? context_.leases->may_keep(inode, asked.lease)
+                                         : context_.leases->may_keep_for_recall(inode, asked.lease));
   if (!keep) return false;
   // It may show a commit of ours whose answer is still under way: then other pages are older.
   if (page.attributes.version > inode.attributes.version && !file.flushing.empty()) file.layout.forget();

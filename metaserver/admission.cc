@@ -92,6 +92,12 @@ Outcome Admission::forget_orphans(Command command) {
   return outcome;
 }
 
+Result<SessionGrant> Admission::open(const SessionRequest& request) {
+  ASSIGN(const SessionGrant grant, sessions_.open(request));
+  (void)leases_.reclaim(grant.session, {}, true);
+  return grant;
+}
+
 Result<std::vector<Lease>> Admission::acquire(SessionId session, const std::vector<Lease>& leases) {
   std::vector<Lease> granted;
   for (const Lease& lease : leases) {

@@ -46,6 +46,7 @@ class Admission {
   // Inodes without names are freed: not before every session could say that it has them open.
   Outcome forget_orphans(Command command);
 
+  Result<SessionGrant> open(const SessionRequest& request);  // it holds nothing, also if the metaserver has restarted
   Result<std::vector<Lease>> acquire(SessionId session, const std::vector<Lease>& leases);
   Result<std::vector<Lease>> reclaim(SessionId session, const std::vector<Lease>& leases, bool last);
   Status release(SessionId session, const std::vector<Lease>& leases, const std::vector<InodeId>& open);

@@ -42,7 +42,7 @@ class Service final : public thrift::MetaserverIf {
   // ---- sessions and leases
   void open_session(thrift::OpenSessionReply& reply, const thrift::OpenSessionRequest& request) override {
     const auto own = from_wire(request);
-    own.ok() ? answer(reply, parts_.sessions.open(*own)) : answer(reply, own.error());
+    own.ok() ? answer(reply, parts_.admission.open(*own)) : answer(reply, own.error());
   }
   void renew_session(thrift::RenewReply& reply, const thrift::RenewRequest& request) override {
     answer(reply, renew(request));

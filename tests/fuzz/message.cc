@@ -196,8 +196,8 @@ std::vector<std::string> seeds() {
   out.add(change<thrift::GrantRequest>, to_wire(GrantChunks{ClassId{1}, 2, {ServerId{3}}}, mutation));
   out.add(change<thrift::SealRequest>, to_wire(SealChunks{{ChunkId{4}}}, mutation));
   out.add_reply<thrift::OpenSessionReply>(SessionGrant{SessionId{1}, 20s, Incarnation{3}, true});
-  out.add_reply<thrift::RenewReply>(RenewedSession{20s, Epoch{3}});
-  out.add_reply<thrift::EventsReply>(std::vector<Event>{any.event(), any.event()});
+  out.add_reply<thrift::RenewReply>(RenewedSession{20s, Epoch{3}, 1});
+  out.add_reply<thrift::EventsReply>(EventPage{{any.event(), any.event()}, 2});
   out.add_reply<thrift::AcquireReply>(std::vector<Lease>{any.lease()});
   out.add_reply<thrift::EntryReply>(any.entry());
   out.add_reply<thrift::AttributesReply>(any.attributes());

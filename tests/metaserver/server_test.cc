@@ -245,11 +245,11 @@ TEST_F(ServerTest, ASecondMountWaitsUntilTheSoleOneHasGivenTheTreeBack) {
   });
   const auto events = first.events(0, 10s);
   ASSERT_TRUE(events.ok()) << events.error().what;
-  ASSERT_THAT(*events, SizeIs(1));
-  EXPECT_EQ(events->front().type, EventType::recall);
-  EXPECT_EQ(raw(events->front().lease->inode), 0u);
+  ASSERT_THAT(events->events, SizeIs(1));
+  EXPECT_EQ(events->events.front().type, EventType::recall);
+  EXPECT_EQ(raw(events->events.front().lease->inode), 0u);
   EXPECT_FALSE(admitted);
-  EXPECT_THAT(*first.events(events->front().sequence, 0s), SizeIs(0));
+  EXPECT_THAT(first.events(events->events.front().sequence, 0s)->events, SizeIs(0));
   opening.join();
   EXPECT_TRUE(admitted);
   EXPECT_THAT(*first.acquire_leases({{InodeId{0}, LeaseKind::exclusive, 0}}), SizeIs(0));

@@ -65,17 +65,24 @@ TEST(TreeLeaseTest, OnlyTheLastMountIsPromoted) {
   EXPECT_THAT(lease.open(kB), SizeIs(1)) << "and is recalled again";
 }
 
-TEST(TreeLeaseTest, AfterARestartALoneMountCountsAsSoleAndSeveralAreRecalled) {
+TEST(TreeLeaseTest, AfterARestartALoneMountCountsAsSoleAndOfSeveralNoneUntilTheyHaveSaid) {
   TreeLease alone(1);
-  EXPECT_THAT(alone.restore({kA}), IsEmpty());
+  alone.restore({kA});
+  EXPECT_TRUE(alone.sole(kA));
   EXPECT_THAT(alone.open(kB), SizeIs(1));
   EXPECT_FALSE(alone.admitted(kB));
 
   TreeLease two(1);
-  EXPECT_THAT(two.restore({kA, kB}), SizeIs(2));
+  two.restore({kA, kB});
+  EXPECT_FALSE(two.sole(kA));
   EXPECT_FALSE(two.acquire(kA));
-  two.open(kC);
+  EXPECT_THAT(two.open(kC), SizeIs(2));
   EXPECT_FALSE(two.admitted(kC));
+  two.release(kA);
+  EXPECT_THAT(two.reclaim(kB), IsEmpty()) << "it was recalled already";
+  EXPECT_FALSE(two.admitted(kC)) << "B was the sole one and has not given it back";
+  two.release(kB);
+  EXPECT_TRUE(two.admitted(kC));
 }
 
 TEST(TreeLeaseTest, MountsWhoseOpeningWasInterruptedByARestartDoNotWaitForEachOther) {

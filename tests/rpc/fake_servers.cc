@@ -227,18 +227,18 @@ class FakeMetaserver::Handler : public thrift::MetaserverNull {
     if (!own.ok()) return answer(reply, own.error());
     std::lock_guard lock(server_.mutex_);
     server_.nonces_.push_back(own->nonce);
-    answer(reply, Result<SessionGrant>({SessionId{own->nonce + 1}, 20s, Incarnation{7}, true}));
+    answer(reply, Result<SessionGrant>({SessionId{own->nonce + 1}, 20s, Incarnation{7}, true, 1}));
   }
   void renew_session(thrift::RenewReply& reply, const thrift::RenewRequest& request) override {
     if (request.session == 0) return answer(reply, Error{Errc::no_session, "expired"});
-    answer(reply, Result<RenewedSession>({20s, Epoch{3}}));
+    answer(reply, Result<RenewedSession>({20s, Epoch{3}, 1}));
   }
   void events(thrift::EventsReply& reply, const thrift::EventsRequest& request) override {
     server_.events_gate.pass();
     std::vector<Event> events;
     events.push_back(
         {static_cast<uint64_t>(request.acknowledged) + 1, EventType::recall, Lease{{}, LeaseKind::exclusive, 5}});
-    answer(reply, Result<std::vector<Event>>(events));
+    answer(reply, Result<EventPage>({events, 1}));
   }
   void lookup(thrift::EntryReply& reply, const thrift::LookupRequest& request) override {
     ++server_.lookups;

@@ -48,7 +48,7 @@ TEST_F(MetaClientTest, TheSessionIsOpenedAndStandsInLaterCalls) {
   EXPECT_EQ(grant->ttl, Duration(20s));
   EXPECT_TRUE(grant->sole);
   EXPECT_EQ(client.session(), SessionId{100});
-  EXPECT_EQ(client.renew_session().value(), Duration(20s));
+  EXPECT_EQ(client.renew_session().value().ttl, Duration(20s));
   ASSERT_TRUE(client.make_node(file_named("a")).ok());
   EXPECT_EQ(server->mutations().at(0).session, SessionId{100});
 }
@@ -177,9 +177,9 @@ TEST_F(MetaClientTest, EventsAreALongPollThatShutDownEnds) {
   MetaClient client(network, real_clock(), server->address());
   const auto events = client.events(41, 10s);
   ASSERT_TRUE(events.ok());
-  ASSERT_EQ(events->size(), 1u);
-  EXPECT_EQ(events->front().sequence, 42u);
-  EXPECT_EQ(events->front().type, EventType::recall);
+  ASSERT_EQ(events->events.size(), 1u);
+  EXPECT_EQ(events->events.front().sequence, 42u);
+  EXPECT_EQ(events->events.front().type, EventType::recall);
   server->events_gate.close();
   Thread poller("poller", [&] { EXPECT_EQ(client.events(42, 10s).code(), Errc::unavailable); });
   server->events_gate.await_waiting(1);

@@ -129,9 +129,9 @@ TEST(WireTest, EveryReplySurvivesTheWayBack) {
   RandomValues random(5);
   for (int i = 0; i < kRounds; ++i) {
     expect_reply_round_trip<thrift::OpenSessionReply>(
-        SessionGrant{random.id<SessionId>(), 20s, random.id<Incarnation>(), random.flip()});
-    expect_reply_round_trip<thrift::RenewReply>(RenewedSession{20s, random.id<Epoch>()});
-    expect_reply_round_trip<thrift::EventsReply>(std::vector<Event>{random.event(), random.event()});
+        SessionGrant{random.id<SessionId>(), 20s, random.id<Incarnation>(), random.flip(), 9});
+    expect_reply_round_trip<thrift::RenewReply>(RenewedSession{20s, random.id<Epoch>(), 7});
+    expect_reply_round_trip<thrift::EventsReply>(EventPage{{random.event(), random.event()}, 8});
     expect_reply_round_trip<thrift::AcquireReply>(std::vector<Lease>{random.lease(), random.lease()});
     expect_reply_round_trip<thrift::EntryReply>(random.entry());
     expect_reply_round_trip<thrift::AttributesReply>(random.attributes());

@@ -1,4 +1,5 @@
-// Which inodes' leases were given back lately: an answer that was asked for before must not be kept.
+// Which inodes' leases came or went lately: an answer that was asked for before, and came without a lease, must not be
+// kept.
 //
 // Any thread; its mutex is a leaf. Bounded: of what is forgotten it says "perhaps", which costs a message and nothing
 // else.
@@ -12,7 +13,7 @@
 
 namespace cairn {
 
-class RecallLog {
+class LeaseLog {
  public:
   uint64_t now() const {
     const Lock lock(mutex_);
