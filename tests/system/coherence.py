@@ -26,12 +26,18 @@ NEEDS_FUSE = {"register-two-blocks"}
 
 
 def run_checker(a, b, *words):
-    """(exit code, outcomes, what it printed)"""
+    """(exit code, outcomes, what it printed). Tells at once which checks failed: a run that is cut short says something too."""
+    printed = []
     with tempfile.NamedTemporaryFile("r", suffix=".json") as file:
-        done = subprocess.run([sys.executable, CHECKER, a, b, "--json", file.name, *words], capture_output=True, text=True, check=False)
+        with subprocess.Popen([sys.executable, CHECKER, a, b, "--json", file.name, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True) as checker:
+            for line in checker.stdout:
+                printed.append(line)
+                if line.startswith("FAILED") and "--control" not in words:
+                    print(f"\n    {line.strip()}", end=" ", flush=True)
         outcomes = json.loads(file.read() or '{"checks": []}')["checks"]
-    print(f"({done.stdout.strip().splitlines()[-1] if done.stdout else done.stderr})", end=" ", flush=True)
-    return done.returncode, outcomes, done.stdout + done.stderr
+    print(f"({printed[-1].strip() if printed else 'it printed nothing'})", end=" ", flush=True)
+    return checker.returncode, outcomes, "".join(printed)
 
 
 def failures(printed):
