@@ -12,6 +12,7 @@ when they have closed it; then the log is folded into the database, and everythi
 import contextlib
 import hashlib
 import multiprocessing
+import multiprocessing.connection
 import os
 import shutil
 import sqlite3
@@ -35,7 +36,7 @@ def run(*words, check=True, cwd=None):
 
 
 def in_processes(*works):
-    """works: (function, arguments...). Runs them at once and returns what they return; a failure of one is the failure of all."""
+    """works: (function, arguments...). Runs them at once and returns what they return; a failure of one is the failure of all at once."""
     forked = multiprocessing.get_context("fork")
     running = []
     try:
@@ -45,15 +46,16 @@ def in_processes(*works):
             process.start()
             theirs.close()
             running.append((process, pipe))
-        answers = []
-        for process, pipe in running:
-            if not pipe.poll(DEADLINE):
+        answers = {}
+        while len(answers) < len(running):   # in the order of their ends: the first failure is told, and nobody waits for the others
+            ended = multiprocessing.connection.wait([pipe for _, pipe in running if pipe not in answers], DEADLINE)
+            if not ended:
                 raise AssertionError(f"a program has not ended after {DEADLINE} s")
-            answers.append(pipe.recv())
-        wrong = [text for kind, text in answers if kind == "wrong"]
-        if wrong:
-            raise AssertionError("\n".join(wrong))
-        return [value for _, value in answers]
+            for pipe in ended:
+                kind, answers[pipe] = pipe.recv()
+                if kind == "wrong":
+                    raise AssertionError(answers[pipe])
+        return [answers[pipe] for _, pipe in running]
     finally:
         for process, _ in running:
             process.kill()
@@ -138,8 +140,7 @@ class ApplicationsTest(TwoMountsTest):
             self.count += 1
             name = f"{self._testMethodName}-{self.count}"
             os.mkdir(os.path.join(one, name))
-            with self.subTest(what):
-                yield what, os.path.join(one, name), os.path.join(other, name)
+            yield what, os.path.join(one, name), os.path.join(other, name)
 
     @contextlib.contextmanager
     def timed(self, what, amount, unit):
