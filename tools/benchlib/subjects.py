@@ -38,6 +38,13 @@ class Subject:
         """Every cache between the program and the disk."""
         accounting.drop_kernel_caches()
 
+    def second(self):
+        """The same directory by another mount of the same cluster, or None where there is no such thing."""
+        return None
+
+    def end_second(self):
+        pass
+
     def pids(self):
         return list(self.client_pids) + list(self.server_pids)
 
@@ -49,6 +56,9 @@ class Local(Subject):
         self.directory = os.path.join(self.base, "local")
         os.makedirs(self.directory)
         return self
+
+    def second(self):
+        return self.directory
 
     def __exit__(self, *_):
         shutil.rmtree(self.directory)
@@ -103,6 +113,7 @@ class Cairn(Subject):
         self.program = program
         self.policy = policy
         self.chunkservers = chunkservers
+        self.other = os.path.join(base, "cairn-second")
 
     def cairn(self, *arguments):
         done = subprocess.run([self.program, *arguments], capture_output=True, text=True)
@@ -119,6 +130,17 @@ class Cairn(Subject):
         self.read_pids()
         return self
 
+    def second(self):
+        if not os.path.ismount(self.other):
+            os.makedirs(self.other, exist_ok=True)
+            self.cairn("mount", self.metaserver, self.other)
+        return self.other
+
+    def end_second(self):
+        """What is measured alone must be alone: another mount costs the first one its exclusive lease."""
+        if os.path.ismount(self.other):
+            self.cairn("umount", self.other)
+
     def read_pids(self):
         status = json.loads(self.cairn("dev", "status", "--dir", self.cluster, "--json"))
         self.metaserver = status["metaserver"]
@@ -134,6 +156,7 @@ class Cairn(Subject):
         accounting.drop_kernel_caches()
 
     def __exit__(self, *_):
+        subprocess.run([self.program, "umount", self.other], check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         subprocess.run([self.program, "dev", "down", "--dir", self.cluster, "--purge"], check=False,
                        stdout=subprocess.DEVNULL)
 
