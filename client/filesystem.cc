@@ -194,6 +194,7 @@ Status Filesystem::close() {
 void Filesystem::set_listener(CacheListener* listener) { state_->listener = listener; }
 bool Filesystem::sole() const { return state_->context.session->trusted(); }
 Duration Filesystem::cache_ttl() const { return state_->context.session->trusted_for(); }
+uint64_t Filesystem::lost_sessions() const { return state_->context.statistics.lost_sessions; }
 Address Filesystem::metaserver() const { return state_->context.options.metaserver; }
 
 Result<FileHandle> Filesystem::open(InodeId id, bool truncate, bool writable) {
@@ -322,6 +323,7 @@ std::string Filesystem::statistics_json() const {
       {"orphans_forgotten", s.orphans_forgotten.load()},
       {"dropped_bytes", s.dropped_bytes.load()},
       {"recalls", s.recalls.load()},
+      {"lost_sessions", s.lost_sessions.load()},
       {"dirty_bytes", state_->context.budget->held()},
       {"cached_bytes", state_->context.blocks.cached_bytes()},
       {"cached_inodes", state_->context.inodes.size()},

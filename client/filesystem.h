@@ -101,6 +101,7 @@ class Filesystem {
   // For tests and tools.
   std::string statistics_json()
       const;  // counters: reads, writes, cells, decoded stripes, messages, dirty and cached bytes
+  uint64_t lost_sessions() const;  // how often the metaserver ended this mount's session, with what was buffered
   Address metaserver() const;
 
  private:

@@ -350,8 +350,8 @@ Status Flusher::store_all(std::vector<std::shared_ptr<Inode>>& failed) {
   std::erase_if(inodes, [&](const std::shared_ptr<Inode>& inode) {
     Lock lock(inode->mutex);
     const FileState* file = inode->file_if();
-    if (file == nullptr || (file->dirty.empty() && file->flushing.empty())) return true;
-    if (file->flushing.empty() &&
+    if (file == nullptr || (!inode->dirty() && file->losses == file->losses_synced)) return true;
+    if (!file->dirty.empty() && file->flushing.empty() &&
         file->dirty.pieces().bytes() < context_.cluster.stripe_bytes(inode->attributes.storage_class)) {
       Lock own(mutex_);
       queue_shared(inode, inode->attributes.storage_class);

@@ -86,6 +86,7 @@ void SessionKeeper::lose(const Error& error) {
     trust_epoch_.fetch_add(1);
     suspect_ = false;
   }
+  ++statistics_.lost_sessions;
   spdlog::error("{}; a new one is opened", death_.what);
   hooks_.wake();
 }

@@ -25,7 +25,7 @@ class Leases {
   using Recall = LeaseTable::Recall;
   struct Options {
     LeaseTable::Options table;
-    Duration patience = 60s;  // until a call that waits is answered with busy: longer than a session's TTL
+    Duration patience = 2s;  // until a call that waits is answered with busy, so that its client knows that we live
     std::function<void(const std::vector<Recall>&)> deliver;  // queues events; without a mutex
   };
   Leases(Clock& clock, Options options);

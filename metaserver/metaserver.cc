@@ -179,7 +179,6 @@ Status Metaserver::start() {
   table.first_number = first_sequence;
   parts.leases = std::make_unique<Leases>(
       clock_, Leases::Options{.table = table,
-                              .patience = 3 * options_.session_ttl,
                               .deliver = [&parts](const auto& recalls) { parts.sessions->deliver(recalls); }});
   ASSIGN(const std::vector<SessionId> mounts, parts.sessions->restore());
   parts.leases->restore(mounts);

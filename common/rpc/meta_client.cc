@@ -17,6 +17,7 @@ namespace {
 
 constexpr Duration kFirstPause = 20ms;
 constexpr Duration kLongestPause = 1s;
+constexpr int kBusyTimeouts = 3;
 
 bool may_be_repeated(Errc code) { return code == Errc::unavailable || code == Errc::timed_out || code == Errc::busy; }
 
@@ -88,9 +89,10 @@ struct MetaClient::State {
             uint64_t* leased = nullptr) -> decltype(from_wire(std::declval<const Reply&>())) {
     if (leased != nullptr) *leased = 0;
     const Instant deadline = clock.now() + options.call_timeout;
+    const Instant busy_deadline = clock.now() + kBusyTimeouts * options.call_timeout;
     bool refused_each_time = true;
     for (Duration duration = kFirstPause;; duration = std::min(2 * duration, kLongestPause)) {
-      const auto reply = attempt(method, request, std::min(deadline, clock.now() + attempt_timeout));
+      const auto reply = attempt(method, request, std::min(busy_deadline, clock.now() + attempt_timeout));
       Error last{Errc::io, {}};
       if (reply.ok()) {
         auto answer = from_wire(*reply);
@@ -104,8 +106,10 @@ struct MetaClient::State {
         last = reply.error();
       }
       if (last.code != Errc::busy) refused_each_time = false;
-      if (clock.now() + duration >= deadline && refused_each_time) return last;
-      if (clock.now() + duration >= deadline) {
+      // A metaserver that answers is there, and what it waits for ends: another mount's lease, within its TTL.
+      const Instant last_time = last.code == Errc::busy ? busy_deadline : deadline;
+      if (clock.now() + duration >= last_time && refused_each_time) return last;
+      if (clock.now() + duration >= last_time) {
         return Error{Errc::timed_out, fmt::format("{} at {} had no answer within {} ms; last: {}", method.name,
                                                   metaserver.text(), options.call_timeout / 1ms, last.what)};
       }

@@ -26,7 +26,7 @@ namespace cairn {
 class MetaClient {
  public:
   struct Options {
-    Duration call_timeout = 30s;     // of one call, with all its repetitions
+    Duration call_timeout = 30s;     // of one call, with all its repetitions; three times as long while the answer is busy
     Duration attempt_timeout = 10s;  // of one attempt: a metaserver whose machine is gone does not say so
     uint32_t idle_connections = 64;  // kept for later calls
     // While one change has no answer, no more than so many follow it; others wait. The metaserver keeps the outcomes of

@@ -39,7 +39,13 @@ std::string Worker::label(const Open& open) const {
   return fmt::format("{}/{} (inode {})", state_.directory(index_), open.name, raw(open.file->inode));
 }
 
+void Worker::end_if_session_is_lost() {
+  if (files_.lost_sessions() > 0)
+    call_failed(world_, "the session", {Errc::io, "it was lost, with what was buffered"});
+}
+
 void Worker::step() {
+  end_if_session_is_lost();
   world_.sleep(
       Duration(static_cast<int64_t>(random_.below(static_cast<uint64_t>(state_.options.longest_pause.count()) + 1))));
   doing("nothing");
@@ -145,7 +151,7 @@ void Worker::append(Open& open) {
   open.file->write(end, data);
   doing("append " + label(open));
   const uint64_t at = expect("append " + label(open), files_.append(open.file->inode, data));
-  if (at != end) story_.wrong("append {} went to {} and the size is {}", label(open), at, end);
+  if (at != end) wrong("append {} went to {} and the size is {}", label(open), at, end);
 }
 
 void Worker::truncate(Open& open) {
@@ -158,7 +164,7 @@ void Worker::truncate(Open& open) {
   doing("truncate " + label(open));
   const Attributes after =
       expect(fmt::format("truncate {} to {}", label(open), *request.size), files_.set_attributes(request));
-  if (after.size != *request.size) story_.wrong("truncate {} to {} gives {}", label(open), *request.size, after.size);
+  if (after.size != *request.size) wrong("truncate {} to {} gives {}", label(open), *request.size, after.size);
 }
 
 void Worker::zero(Open& open) {
@@ -178,10 +184,10 @@ void Worker::read(Open& open) {
                               files_.read(open.file->inode, offset, seen));
   const uint64_t there = known.size() > offset ? std::min<uint64_t>(known.size() - offset, seen.size()) : 0;
   if (count != there)
-    story_.wrong("read {} [{}, +{}) gives {} bytes of {}", label(open), offset, seen.size(), count, there);
+    wrong("read {} [{}, +{}) gives {} bytes of {}", label(open), offset, seen.size(), count, there);
   for (uint64_t i = 0; i < count; ++i) {
     if (seen[i] != known[offset + i])
-      story_.wrong("read {}: byte {} is {:#04x}, not {:#04x}", label(open), offset + i, seen[i], known[offset + i]);
+      wrong("read {}: byte {} is {:#04x}, not {:#04x}", label(open), offset + i, seen[i], known[offset + i]);
   }
 }
 
@@ -189,9 +195,9 @@ void Worker::check(Open& open) {
   doing("read all of " + label(open));
   const FileModel::Bytes seen = expect("read all of " + label(open), read_all(story_, files_, open.file->inode));
   const FileModel::Bytes& known = open.file->content();
-  if (seen.size() != known.size()) story_.wrong("{} has {} bytes, not {}", label(open), seen.size(), known.size());
+  if (seen.size() != known.size()) wrong("{} has {} bytes, not {}", label(open), seen.size(), known.size());
   const auto [a, b] = std::ranges::mismatch(seen, known);
-  if (a != seen.end()) story_.wrong("{}: byte {} is {:#04x}, not {:#04x}", label(open), a - seen.begin(), *a, *b);
+  if (a != seen.end()) wrong("{}: byte {} is {:#04x}, not {:#04x}", label(open), a - seen.begin(), *a, *b);
 }
 
 void Worker::sync(Open& open) {

@@ -52,6 +52,13 @@ class Worker {
   }
   void change_names(const std::string& what, Names after, const std::function<Status()>& call);
   std::string label(const Open& open) const;
+  // What was buffered under a session that is lost is gone, as after a crash: the next mount judges what is left.
+  void end_if_session_is_lost();
+  template <typename... Args>
+  void wrong(fmt::format_string<Args...> text, Args&&... args) {
+    end_if_session_is_lost();
+    story_.wrong(text, std::forward<Args>(args)...);
+  }
   void doing(std::string what) { state_.doing[index_] = std::move(what); }
 
   CairnWorld& world_;
