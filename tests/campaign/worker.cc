@@ -207,6 +207,7 @@ void Worker::sync(Open& open) {
   // What could not be stored is kept and stored later, unless somebody was told that there is no space for it.
   for (int again = 0; again < kSyncAgain && world_.options().harsh && !synced.ok() && synced.code() == Errc::io;
        ++again) {
+    end_if_session_is_lost();
     world_.sleep(1s);
     synced = files_.sync(open.file->inode);
   }
