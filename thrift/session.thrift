@@ -5,6 +5,7 @@
 // holder is the only mount and may cache names and attributes. Leases of single inodes use the same messages.
 namespace cpp cairn.thrift
 include "types.thrift"
+include "lock.thrift"
 
 // Fields hold these as i32: a number from outside that is none of them must stay a number until it has been checked.
 enum LeaseKind { read = 1, write = 2, exclusive = 3 }
@@ -33,11 +34,13 @@ struct RenewRequest { 1: i64 session }
 struct RenewReply { 1: optional types.Error error  2: optional i64 ttl_ms  3: optional i64 epoch }
 struct CloseSessionRequest { 1: types.Mutation mutation }
 
-enum EventType { recall = 1, revoked = 2, map_changed = 3 }
+// lock_ended: a wait for a lock came to its end. restarted: the metaserver has, and asks for reclaim_locks.
+enum EventType { recall = 1, revoked = 2, map_changed = 3, lock_ended = 4, restarted = 5 }
 struct Event {
   1: i64 sequence
   2: i32 type            // EventType
   3: optional Lease lease
+  4: optional lock.LockNotice lock
 }
 struct EventsRequest {
   1: i64 session

@@ -7,6 +7,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/types.h"
+#include "common/meta/locks.h"
 
 namespace cairn {
 
@@ -32,11 +33,12 @@ struct SessionGrant {
   bool sole = false;  // holds the exclusive lease of the whole tree: the only mount
 };
 
-enum class EventType : uint8_t { recall = 1, revoked = 2, map_changed = 3 };
+enum class EventType : uint8_t { recall = 1, revoked = 2, map_changed = 3, lock_ended = 4, restarted = 5 };
 struct Event {
   uint64_t sequence = 0;
   EventType type = EventType::recall;
-  std::optional<Lease> lease;
+  std::optional<Lease> lease;      // of recall and revoked
+  std::optional<LockNotice> lock;  // of lock_ended; of restarted its run
 };
 
 }  // namespace cairn

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@
 #include "common/base/result.h"
 #include "common/meta/admin.h"
 #include "common/meta/heartbeat.h"
+#include "common/meta/locks.h"
 #include "common/meta/requests.h"
 #include "common/meta/session.h"
 
@@ -53,6 +55,13 @@ class MetaClient {
   Result<std::vector<Lease>> acquire_leases(std::vector<Lease> leases);
   Result<std::vector<Lease>> reclaim_leases(std::vector<Lease> leases);
   SessionId session() const;
+
+  // Locks. Each call happens once, whatever is repeated; its answer never waits for another owner.
+  Result<LockAnswer> lock(const LockCall& call);
+  Result<LockAnswer> cancel_lock(uint64_t run, uint64_t waiter);
+  Result<LockAnswer> reclaim_locks(const LockReclaim& reclaim);
+  Result<std::optional<LockInfo>> test_lock(const HeldLock& wanted);  // who stands in its way
+  Result<LockPage> list_locks(const LockListCall& call);
 
   Result<Entry> lookup(InodeId parent, const std::string& name);
   Result<Attributes> get_attributes(InodeId inode);
