@@ -1,7 +1,9 @@
-// The events of one session that it has not acknowledged: recalls of leases, and that the cluster map has changed.
+// The events of one session that it has not acknowledged: recalls of leases, that the cluster map has changed, how
+// waits for locks ended, and that the metaserver has restarted.
 //
 // Sequences ascend over restarts of the metaserver too (the first one is above those of any earlier run), so an
-// acknowledgement from before a restart never covers an event from after it. Bounded by the number of leases: a new
+// acknowledgement from before a restart never covers an event from after it. Bounded by the number of leases and, by
+// those who wait (locks.h), of waits for locks: a new
 // recall of a lease replaces the one before, whose generation it covers, and so does a new map_changed, since it says
 // the same. Pure: the caller serialises.
 #pragma once
@@ -22,16 +24,25 @@ class EventQueue {
     std::erase_if(events_, [&](const Event& event) {
       return event.type == EventType::recall && event.lease->inode == lease.inode;
     });
-    events_.push_back({next_sequence_++, EventType::recall, lease});
+    events_.push_back({next_sequence_++, EventType::recall, lease, std::nullopt});
   }
   void push_map_changed() {
     std::erase_if(events_, [](const Event& event) { return event.type == EventType::map_changed; });
-    events_.push_back({next_sequence_++, EventType::map_changed, std::nullopt});
+    events_.push_back({next_sequence_++, EventType::map_changed, std::nullopt, std::nullopt});
   }
+  void push_lock_ended(const LockNotice& notice) {
+    events_.push_back({next_sequence_++, EventType::lock_ended, std::nullopt, notice});
+    ++lock_notices_;
+  }
+  void push_restarted(uint64_t run) {  // once, at the start
+    events_.push_back({next_sequence_++, EventType::restarted, std::nullopt, LockNotice{.run = run}});
+  }
+  size_t lock_notices() const { return lock_notices_; }
   // Takes out the events up to this sequence, and returns them: the session has acted upon them.
   std::vector<Event> acknowledge(uint64_t sequence) {
     std::vector<Event> done;
     while (!events_.empty() && events_.front().sequence <= sequence) {
+      if (events_.front().type == EventType::lock_ended) --lock_notices_;
       done.push_back(std::move(events_.front()));
       events_.pop_front();
     }
@@ -42,6 +53,7 @@ class EventQueue {
 
  private:
   uint64_t next_sequence_;
+  size_t lock_notices_ = 0;  // among the events
   std::deque<Event> events_;
 };
 

@@ -14,6 +14,8 @@
 #include "metaserver/committer.h"
 #include "metaserver/disk_reserve.h"
 #include "metaserver/janitor.h"
+#include "metaserver/lock_grace.h"
+#include "metaserver/locks.h"
 #include "metaserver/queries.h"
 #include "metaserver/recovery.h"
 #include "metaserver/service.h"
@@ -96,6 +98,8 @@ struct Metaserver::Parts {
   std::unique_ptr<Committer> committer;
   std::unique_ptr<Checkpointer> checkpointer;
   std::unique_ptr<Sessions> sessions;
+  std::unique_ptr<LockGrace> lock_grace;
+  std::unique_ptr<Locks> locks;
   std::unique_ptr<Cluster> cluster;
   std::unique_ptr<NetworkHousekeeping> housekeeping;
   std::unique_ptr<Janitor> janitor;
@@ -109,6 +113,11 @@ struct Metaserver::Parts {
     if (std::string full = reserve->trouble(); !full.empty()) all.push_back(std::move(full));
     if (std::string older = sweep->trouble(); !older.empty()) all.push_back(std::move(older));
     return all;
+  }
+
+  void session_ended(SessionId session) const {
+    locks->session_ended(session);
+    if (lock_grace->settled(session)) locks->grace_changed();
   }
 
   // No more calls from outside, nor from our own threads. Idempotent.
@@ -164,12 +173,24 @@ Status Metaserver::start() {
   if (!first.ok()) return first.error();
   const uint64_t first_sequence = raw(parts.committer->applied()) << 20;
 
-  parts.sessions = std::make_unique<Sessions>(clock_, *parts.committer, store_,
-                                              Sessions::Options{.ttl = options_.session_ttl,
-                                                                .incarnation = incarnation,
-                                                                .first_sequence = first_sequence,
-                                                                .most = options_.most_sessions});
+  parts.sessions = std::make_unique<Sessions>(
+      clock_, *parts.committer, store_,
+      Sessions::Options{.ttl = options_.session_ttl,
+                        .incarnation = incarnation,
+                        .first_sequence = first_sequence,
+                        .most = options_.most_sessions,
+                        .on_end = [&parts](SessionId session) { parts.session_ended(session); }});
   TRY(parts.sessions->restore());
+  std::vector<SessionId> mounts;
+  for (const SessionStatus& session : parts.sessions->list()) {
+    if (session.mount) mounts.push_back(session.session);
+  }
+  parts.lock_grace = std::make_unique<LockGrace>(mounts);
+  // A token for each microsecond: more than can be granted, so those of the next run are larger. JSON keeps them exact.
+  const uint64_t first_token = static_cast<uint64_t>(parts.committer->last_wall_ns()) / 1000;
+  parts.locks = std::make_unique<Locks>(
+      *parts.sessions, [&parts](SessionId session) { return parts.lock_grace->others_unreclaimed(session); },
+      Locks::Options{.run = first_sequence, .first_token = first_token, .limits = {}});
   parts.cluster =
       std::make_unique<Cluster>(clock_, *parts.committer, store_,
                                 Cluster::Options{.timeouts = options_.health,
@@ -190,9 +211,11 @@ Status Metaserver::start() {
       std::make_unique<StatusReporter>(clock_, store_, *parts.log, *parts.committer, *parts.cluster, *parts.sessions,
                                        StatusReporter::Findings{.troubles = [&parts] { return parts.troubles(); },
                                                                 .lost = [&parts] { return parts.sweep->lost(); }});
-  parts.server = std::make_unique<RpcServer>(
-      network_, clock_,
-      metaserver_processor({*parts.committer, store_, *parts.sessions, *parts.cluster, *parts.status}), options_.rpc);
+  parts.server =
+      std::make_unique<RpcServer>(network_, clock_,
+                                  metaserver_processor({*parts.committer, store_, *parts.sessions, *parts.cluster,
+                                                        *parts.status, *parts.locks, *parts.lock_grace}),
+                                  options_.rpc);
   TRY(parts.server->start(options_.listen));
   parts.janitor->start();
   parts.sweep->start();

@@ -70,6 +70,24 @@ class Service final : public thrift::MetaserverIf {
     acquire_leases(reply, request);
   }
 
+  // ---- locks
+  void lock(thrift::LockReply& reply, const thrift::LockRequest& request) override { answer(reply, lock(request)); }
+  void cancel_lock(thrift::LockReply& reply, const thrift::CancelLockRequest& request) override {
+    answer(reply, cancel_lock(request));
+  }
+  void reclaim_locks(thrift::LockReply& reply, const thrift::ReclaimLocksRequest& request) override {
+    answer(reply, reclaim_locks(request));
+  }
+  void test_lock(thrift::TestLockReply& reply, const thrift::TestLockRequest& request) override {
+    const auto wanted = from_wire(request.lock);
+    wanted.ok() ? answer(reply, parts_.locks.test(from_wire_id<SessionId>(request.session), *wanted))
+                : answer(reply, wanted.error());
+  }
+  void list_locks(thrift::ListLocksReply& reply, const thrift::ListLocksRequest& request) override {
+    const auto own = from_wire(request);
+    own.ok() ? answer(reply, parts_.locks.list(*own)) : answer(reply, own.error());
+  }
+
   // ---- reads
   void lookup(thrift::EntryReply& reply, const thrift::LookupRequest& request) override {
     read(reply, request,
@@ -187,6 +205,23 @@ class Service final : public thrift::MetaserverIf {
     ASSIGN(const Duration ttl, parts_.sessions.renew(from_wire_id<SessionId>(request.session)));
     ASSIGN(const auto counters, queries::counters(*parts_.store.view()));
     return RenewedSession{ttl, counters.map_epoch};
+  }
+  Result<LockAnswer> lock(const thrift::LockRequest& request) {
+    ASSIGN(const Mutation mutation, mutation_of(request.mutation));
+    ASSIGN(const LockCall own, from_wire(request));
+    return parts_.locks.lock(mutation, own);
+  }
+  Result<LockAnswer> cancel_lock(const thrift::CancelLockRequest& request) {
+    ASSIGN(const Mutation mutation, mutation_of(request.mutation));
+    ASSIGN(const CancelLock own, from_wire(request));
+    return parts_.locks.cancel(mutation, own.run, own.waiter);
+  }
+  Result<LockAnswer> reclaim_locks(const thrift::ReclaimLocksRequest& request) {
+    ASSIGN(const Mutation mutation, mutation_of(request.mutation));
+    ASSIGN(const LockReclaim own, from_wire(request));
+    const auto answer = parts_.locks.reclaim(mutation, own);
+    if (answer.ok() && parts_.lock_grace.settled(mutation.session)) parts_.locks.grace_changed();
+    return answer;
   }
   Result<std::vector<ChunkInfo>> grant(const thrift::GrantRequest& request) {
     ASSIGN(const Mutation mutation, mutation_of(request.mutation));

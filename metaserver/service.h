@@ -9,6 +9,8 @@
 #include "common/rpc/rpc_server.h"
 #include "metaserver/cluster.h"
 #include "metaserver/committer.h"
+#include "metaserver/lock_grace.h"
+#include "metaserver/locks.h"
 #include "metaserver/ordered_store.h"
 #include "metaserver/sessions.h"
 #include "metaserver/status.h"
@@ -22,6 +24,8 @@ struct ServiceParts {
   Sessions& sessions;
   Cluster& cluster;
   StatusReporter& status;
+  Locks& locks;
+  LockGrace& lock_grace;
 };
 
 RpcServer::ProcessorFactory metaserver_processor(const ServiceParts& parts);
