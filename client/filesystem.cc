@@ -16,27 +16,28 @@ namespace {
 constexpr uint32_t kFlushThreads = 3;  // one appends, one syncs, one commits
 constexpr uint32_t kAheadThreads = 2;
 
-std::string host_name() {
+}  // namespace
+
+std::string Filesystem::host() {
   char name[256] = {};
   if (::gethostname(name, sizeof(name) - 1) != 0) return "unknown";
   return name;
 }
-
-}  // namespace
 
 Filesystem::State::State(Network& network, Clock& clock, FilesystemOptions options)
     : context(network, clock, std::move(options)),
       reader(context),
       pool(context.meta, context.chunks, clock, context.options.io_timeout, context.statistics),
       orphans(context.meta, clock, context.statistics),
-      flusher(context, pool, reader) {}
+      flusher(context, pool, reader),
+      locks(context.meta, clock, [this](const Error& error) { context.session->note(error); }) {}
 
 Filesystem::State::~State() { stop_threads(); }
 
 Status Filesystem::State::open_session() {
   SessionRequest request;
   request.name = context.options.name;
-  request.host = host_name();
+  request.host = host();
   request.pid = ::getpid();
   request.mount = true;
   request.nonce = context.options.seed != 0 ? mix64(context.options.seed) : random_seed();
@@ -56,7 +57,12 @@ Status Filesystem::State::open_session() {
     if (const Status refreshed = context.cluster.refresh(); !refreshed.ok())
       spdlog::debug("cluster map: {}", refreshed.error().what);
   };
-  hooks.died = [this](const Error& error) { wake_all(error); };
+  hooks.lock_ended = [this](const LockNotice& notice) { locks.ended(notice); };
+  hooks.restarted = [this](uint64_t run) { locks.restarted(run); };
+  hooks.died = [this](const Error& error) {
+    wake_all(error);
+    locks.fail_all({Errc::io, error.what});
+  };
   context.session = std::make_unique<SessionKeeper>(context.meta, context.clock, context.statistics, grant, asked_at,
                                                     std::move(hooks));
   return {};
@@ -72,12 +78,14 @@ void Filesystem::State::stop_threads() {
   context.budget->shut({Errc::io, "the filesystem is closed"});
   if (context.session) context.session->begin_stop();
   context.meta.shut_down();
+  locks.fail_all({Errc::io, "the filesystem is closed"});
   pool.begin_stop();
   if (context.session) context.session->stop();
   if (ahead) ahead->stop();
   flusher.stop();
   pool.stop();
   orphans.stop();
+  locks.stop();
 }
 
 void Filesystem::State::drop_caches() {
@@ -150,6 +158,7 @@ Status Filesystem::close() {
 void Filesystem::set_listener(CacheListener* listener) { state_->listener = listener; }
 bool Filesystem::sole() const { return state_->context.session->trusted(); }
 Duration Filesystem::cache_ttl() const { return state_->context.session->trusted_for(); }
+LockKeeper& Filesystem::locks() { return state_->locks; }
 Address Filesystem::metaserver() const { return state_->context.options.metaserver; }
 
 Result<FileHandle> Filesystem::open(InodeId id, bool truncate) {

@@ -25,7 +25,9 @@ class SessionKeeper {
     std::function<void()> flush_all;    // best effort
     std::function<void()> drop_kernel_caches;
     std::function<void()> map_changed;
-    std::function<void(const Error&)> died;  // wake everybody who waits; from whichever thread noticed
+    std::function<void(const LockNotice&)> lock_ended;
+    std::function<void(uint64_t)> restarted;  // the metaserver, and this is its run
+    std::function<void(const Error&)> died;   // wake everybody who waits; from whichever thread noticed
   };
   SessionKeeper(MetaClient& meta, Clock& clock, Statistics& statistics, const SessionGrant& grant, Instant asked_at,
                 Hooks hooks);

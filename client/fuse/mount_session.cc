@@ -15,6 +15,7 @@
 #include <fstream>
 
 #include "client/fuse/mount_table.h"
+#include "client/lock_keeper.h"
 #include "common/base/unique_fd.h"
 
 namespace cairn {
@@ -113,6 +114,7 @@ Status MountSession::run(const std::function<void(const Status&)>& on_ready) {
   fuse_loop_cfg_destroy(config);
 
   loop_ended_.store(true);
+  filesystem_.locks().fail_all({Errc::io, "the mount goes away"});  // while their requests can be answered
   watcher.join();
   filesystem_.set_listener(nullptr);
   cache_.stop();
