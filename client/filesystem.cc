@@ -17,27 +17,28 @@ constexpr uint32_t kFlushThreads = 3;  // one appends, one syncs, one commits
 constexpr uint32_t kAheadThreads = 2;
 constexpr uint32_t kRecallThreads = 4;  // each may wait for a flush
 
-std::string host_name() {
+}  // namespace
+
+std::string Filesystem::host() {
   char name[256] = {};
   if (::gethostname(name, sizeof(name) - 1) != 0) return "unknown";
   return name;
 }
-
-}  // namespace
 
 Filesystem::State::State(Network& network, Clock& clock, FilesystemOptions options)
     : context(network, clock, std::move(options)),
       reader(context),
       pool(context.meta, context.chunks, clock, context.options.io_timeout, context.statistics),
       orphans(context.meta, clock, context.statistics),
-      flusher(context, pool, reader) {}
+      flusher(context, pool, reader),
+      locks(context.meta, clock, [this](const Error& error) { context.session->note(error); }) {}
 
 Filesystem::State::~State() { stop_threads(); }
 
 SessionRequest Filesystem::State::session_request() {
   SessionRequest request;
   request.name = context.options.name;
-  request.host = host_name();
+  request.host = host();
   request.pid = ::getpid();
   request.mount = true;
   request.nonce = context.options.seed != 0 ? mix64(context.options.seed + sessions) : random_seed();
@@ -64,7 +65,10 @@ Status Filesystem::State::open_session() {
   };
   hooks.lease_what_is_in_use = [this] { context.leases->lease_what_is_in_use(); };
   hooks.recalled = [this](const Lease& lease) { context.leases->recalled(lease); };
-  hooks.reclaim = [this](bool sole) { context.leases->reclaim(sole); };
+  hooks.reclaim = [this](bool sole) {
+    locks.restarted(context.session->run());  // first: with the last lease everything is said
+    context.leases->reclaim(sole);
+  };
   hooks.lost = [this] { lose_session(); };
   hooks.request = [this] { return session_request(); };
   hooks.map_changed = [this] {
@@ -72,6 +76,7 @@ Status Filesystem::State::open_session() {
       spdlog::debug("cluster map: {}", refreshed.error().what);
   };
   hooks.wake = [this] { wake_all(); };
+  hooks.lock_ended = [this](const LockNotice& notice) { locks.ended(notice); };
   context.session = std::make_unique<SessionKeeper>(context.meta, context.clock, context.statistics, grant, asked_at,
                                                     std::move(hooks));
   LeaseKeeper::Hooks of_leases;
@@ -97,6 +102,7 @@ void Filesystem::State::stop_threads() {
   if (context.session) context.session->begin_stop();
   if (context.leases) context.leases->begin_stop();
   context.meta.shut_down();
+  locks.fail_all({Errc::io, "the filesystem is closed"});
   pool.begin_stop();
   wake_all();
   if (context.session) context.session->stop();
@@ -105,6 +111,7 @@ void Filesystem::State::stop_threads() {
   flusher.stop();
   pool.stop();
   orphans.stop();
+  locks.stop();
 }
 
 void Filesystem::State::forget(Inode& inode) {
@@ -124,6 +131,7 @@ void Filesystem::State::forget(Inode& inode) {
 void Filesystem::State::lose_session() {
   const Error loss{Errc::io, "the mount was cut off for longer than its session lives, and what was buffered is lost"};
   pool.abandon();
+  locks.forget_all(loss);
   for (const auto& inode : context.inodes.all()) {
     Lock lock(inode->mutex);
     if (inode->orphan || inode->said_open) inode->forgotten = true;
@@ -195,6 +203,7 @@ void Filesystem::set_listener(CacheListener* listener) { state_->listener = list
 bool Filesystem::sole() const { return state_->context.session->trusted(); }
 Duration Filesystem::cache_ttl() const { return state_->context.session->trusted_for(); }
 uint64_t Filesystem::lost_sessions() const { return state_->context.statistics.lost_sessions; }
+LockKeeper& Filesystem::locks() { return state_->locks; }
 Address Filesystem::metaserver() const { return state_->context.options.metaserver; }
 
 Result<FileHandle> Filesystem::open(InodeId id, bool truncate, bool writable) {

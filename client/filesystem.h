@@ -45,6 +45,8 @@ class CacheListener {
 
 using FileHandle = uint64_t;
 
+class LockKeeper;
+
 class Filesystem {
  public:
   // Connects and opens a session.
@@ -98,11 +100,14 @@ class Filesystem {
   Status sync(InodeId inode);        // fsync
   Status sync_all();                 // every dirty inode: fsync of the root, cairn sync
 
+  LockKeeper& locks();  // flock and fcntl, over all mounts (lock_keeper.h)
+
   // For tests and tools.
   std::string statistics_json()
       const;  // counters: reads, writes, cells, decoded stripes, messages, dirty and cached bytes
   uint64_t lost_sessions() const;  // how often the metaserver ended this mount's session, with what was buffered
   Address metaserver() const;
+  static std::string host();  // as the session names it
 
  private:
   struct State;

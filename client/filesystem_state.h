@@ -16,6 +16,7 @@
 #include "client/client_context.h"
 #include "client/filesystem.h"
 #include "client/flusher.h"
+#include "client/lock_keeper.h"
 #include "client/orphan_reaper.h"
 #include "client/read_ahead.h"
 #include "client/read_path.h"
@@ -78,6 +79,7 @@ struct Filesystem::State {
   ChunkPool pool;
   OrphanReaper orphans;
   Flusher flusher;
+  LockKeeper locks;
   std::unique_ptr<ReadAhead> ahead;
   std::atomic<CacheListener*> listener = nullptr;
 

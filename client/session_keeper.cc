@@ -234,6 +234,8 @@ void SessionKeeper::handle(const Event& event) {
       return end_sole(event.lease ? event.lease->generation : 0);
     case EventType::map_changed:
       return hooks_.map_changed();
+    case EventType::lock_ended:
+      return hooks_.lock_ended(*event.lock);
   }
 }
 

@@ -34,6 +34,7 @@ class SessionKeeper {
     std::function<void()> wake;                  // everybody who waits: the session is lost
     std::function<void()> lost;                  // what it had buffered is given up
     std::function<SessionRequest()> request;     // of the session that replaces it
+    std::function<void(const LockNotice&)> lock_ended;
   };
   SessionKeeper(MetaClient& meta, Clock& clock, Statistics& statistics, const SessionGrant& grant, Instant asked_at,
                 Hooks hooks);

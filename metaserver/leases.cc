@@ -29,6 +29,11 @@ std::vector<Lease> Leases::reclaim(SessionId session, const std::vector<Lease>& 
 }
 
 bool Leases::others_unreclaimed(SessionId session) const {
+  const Lock lock(mutex_);
+  return others_unreclaimed_locked(session);
+}
+
+bool Leases::others_unreclaimed_locked(SessionId session) const {
   return unreclaimed_.size() > (unreclaimed_.contains(session) ? 1u : 0u);
 }
 
@@ -38,7 +43,7 @@ Status Leases::wait_clear(Lock& lock, SessionId session, InodeId inode, Wanted w
     if (stopping_) return Error{Errc::unavailable, "the metaserver is stopping"};
     if (clock_.now() >= deadline)
       return Error{Errc::busy, fmt::format("another mount does not give back its lease of inode {}", raw(inode))};
-    if (others_unreclaimed(session)) {
+    if (others_unreclaimed_locked(session)) {
       changed_.wait_until(lock, deadline);
       continue;
     }
@@ -114,7 +119,7 @@ std::vector<SessionId> Leases::openers(SessionId session, InodeId inode) {
 Status Leases::wait_for_reclaims(SessionId session) {
   Lock lock(mutex_);
   const Instant deadline = clock_.now() + options_.patience;
-  while (others_unreclaimed(session) && !stopping_) {
+  while (others_unreclaimed_locked(session) && !stopping_) {
     if (!changed_.wait_until(lock, deadline))
       return Error{Errc::busy, "other mounts have not yet named what they hold since the metaserver's restart"};
   }

@@ -71,12 +71,14 @@ class Leases {
   void stop();  // everyone who waits returns unavailable
 
   size_t count() const;
+  // Some other session that the store knew at the start has not said what it holds.
+  bool others_unreclaimed(SessionId session) const;
 
  private:
   using Wanted = LeaseTable::Wanted;
   Status wait_clear(Lock& lock, SessionId session, InodeId inode, Wanted wanted);
   Status claim_all(Change& change, const std::vector<InodeId>& inodes);
-  bool others_unreclaimed(SessionId session) const;  // mutex_ held
+  bool others_unreclaimed_locked(SessionId session) const;
 
   Clock& clock_;
   const Options options_;

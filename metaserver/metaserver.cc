@@ -14,6 +14,7 @@
 #include "metaserver/committer.h"
 #include "metaserver/disk_reserve.h"
 #include "metaserver/janitor.h"
+#include "metaserver/locks.h"
 #include "metaserver/queries.h"
 #include "metaserver/recovery.h"
 #include "metaserver/service.h"
@@ -98,6 +99,7 @@ struct Metaserver::Parts {
   std::unique_ptr<Leases> leases;
   std::unique_ptr<Sessions> sessions;
   std::unique_ptr<Admission> admission;
+  std::unique_ptr<Locks> locks;
   std::unique_ptr<Cluster> cluster;
   std::unique_ptr<NetworkHousekeeping> housekeeping;
   std::unique_ptr<Janitor> janitor;
@@ -111,6 +113,12 @@ struct Metaserver::Parts {
     if (std::string full = reserve->trouble(); !full.empty()) all.push_back(std::move(full));
     if (std::string older = sweep->trouble(); !older.empty()) all.push_back(std::move(older));
     return all;
+  }
+
+  void session_ended(SessionId session) const {
+    leases->end(session);
+    locks->session_ended(session);
+    locks->grace_changed();
   }
 
   // No more calls from outside, nor from our own threads. Idempotent.
@@ -173,7 +181,7 @@ Status Metaserver::start() {
                                                                 .first_sequence = first_sequence,
                                                                 .most = options_.most_sessions,
                                                                 .on_end = [&parts](SessionId session) {
-                                                                  parts.leases->end(session);
+                                                                  parts.session_ended(session);
                                                                 }});
   LeaseTable::Options table;
   table.first_number = first_sequence;
@@ -184,6 +192,11 @@ Status Metaserver::start() {
   parts.leases->restore(mounts);
   parts.admission =
       std::make_unique<Admission>(*parts.committer, store_, *parts.sessions, *parts.leases);
+  // A token for each microsecond: more than can be granted, so those of the next run are larger. JSON keeps them exact.
+  const uint64_t first_token = static_cast<uint64_t>(parts.committer->last_wall_ns()) / 1000;
+  parts.locks = std::make_unique<Locks>(
+      *parts.sessions, [&parts](SessionId session) { return parts.leases->others_unreclaimed(session); },
+      Locks::Options{.run = first_sequence, .first_token = first_token, .limits = {}});
   parts.cluster =
       std::make_unique<Cluster>(clock_, *parts.committer, store_,
                                 Cluster::Options{.timeouts = options_.health,
@@ -207,7 +220,8 @@ Status Metaserver::start() {
   parts.server = std::make_unique<RpcServer>(
       network_, clock_,
       metaserver_processor(
-          {*parts.committer, store_, *parts.sessions, *parts.admission, *parts.cluster, *parts.status}), options_.rpc);
+          {*parts.committer, store_, *parts.sessions, *parts.admission, *parts.cluster, *parts.status, *parts.locks}),
+      options_.rpc);
   TRY(parts.server->start(options_.listen));
   parts.janitor->start();
   parts.sweep->start();

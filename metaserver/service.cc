@@ -43,6 +43,7 @@ class Service final : public thrift::MetaserverIf {
   void open_session(thrift::OpenSessionReply& reply, const thrift::OpenSessionRequest& request) override {
     const auto own = from_wire(request);
     own.ok() ? answer(reply, parts_.admission.open(*own)) : answer(reply, own.error());
+    parts_.locks.grace_changed();
   }
   void renew_session(thrift::RenewReply& reply, const thrift::RenewRequest& request) override {
     answer(reply, renew(request));
@@ -71,6 +72,25 @@ class Service final : public thrift::MetaserverIf {
     const auto leases = from_wire(request.leases);
     leases.ok() ? answer(reply, parts_.admission.reclaim(session_of(request), *leases, request.last))
                 : answer(reply, leases.error());
+    parts_.locks.grace_changed();
+  }
+
+  // ---- locks
+  void lock(thrift::LockReply& reply, const thrift::LockRequest& request) override { answer(reply, lock(request)); }
+  void cancel_lock(thrift::LockReply& reply, const thrift::CancelLockRequest& request) override {
+    answer(reply, cancel_lock(request));
+  }
+  void reclaim_locks(thrift::LockReply& reply, const thrift::ReclaimLocksRequest& request) override {
+    answer(reply, reclaim_locks(request));
+  }
+  void test_lock(thrift::TestLockReply& reply, const thrift::TestLockRequest& request) override {
+    const auto wanted = from_wire(request.lock);
+    wanted.ok() ? answer(reply, parts_.locks.test(from_wire_id<SessionId>(request.session), *wanted))
+                : answer(reply, wanted.error());
+  }
+  void list_locks(thrift::ListLocksReply& reply, const thrift::ListLocksRequest& request) override {
+    const auto own = from_wire(request);
+    own.ok() ? answer(reply, parts_.locks.list(*own)) : answer(reply, own.error());
   }
 
   // ---- reads
@@ -214,6 +234,21 @@ class Service final : public thrift::MetaserverIf {
     ASSIGN(const Duration ttl, parts_.sessions.renew(from_wire_id<SessionId>(request.session)));
     ASSIGN(const auto counters, queries::counters(*parts_.store.view()));
     return RenewedSession{ttl, counters.map_epoch, parts_.sessions.run()};
+  }
+  Result<LockAnswer> lock(const thrift::LockRequest& request) {
+    ASSIGN(const Mutation mutation, mutation_of(request.mutation));
+    ASSIGN(const LockCall own, from_wire(request));
+    return parts_.locks.lock(mutation, own);
+  }
+  Result<LockAnswer> cancel_lock(const thrift::CancelLockRequest& request) {
+    ASSIGN(const Mutation mutation, mutation_of(request.mutation));
+    ASSIGN(const CancelLock own, from_wire(request));
+    return parts_.locks.cancel(mutation, own.run, own.waiter);
+  }
+  Result<LockAnswer> reclaim_locks(const thrift::ReclaimLocksRequest& request) {
+    ASSIGN(const Mutation mutation, mutation_of(request.mutation));
+    ASSIGN(const LockReclaim own, from_wire(request));
+    return parts_.locks.reclaim(mutation, own);
   }
   Result<std::vector<ChunkInfo>> grant(const thrift::GrantRequest& request) {
     ASSIGN(const Mutation mutation, mutation_of(request.mutation));

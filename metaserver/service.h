@@ -11,6 +11,7 @@
 #include "metaserver/admission.h"
 #include "metaserver/cluster.h"
 #include "metaserver/committer.h"
+#include "metaserver/locks.h"
 #include "metaserver/ordered_store.h"
 #include "metaserver/sessions.h"
 #include "metaserver/status.h"
@@ -25,6 +26,7 @@ struct ServiceParts {
   Admission& admission;
   Cluster& cluster;
   StatusReporter& status;
+  Locks& locks;
 };
 
 RpcServer::ProcessorFactory metaserver_processor(const ServiceParts& parts);

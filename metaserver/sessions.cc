@@ -115,15 +115,16 @@ Status Sessions::close(const Mutation& mutation) {
 }
 
 void Sessions::forget(SessionId session) {
-  Lock lock(mutex_);
-  table_.remove(session);
-  lease_.end(session);
-  if (const auto it = mailboxes_.find(session); it != mailboxes_.end()) {
-    it->second->arrived.notify_all();
-    mailboxes_.erase(it);
+  {
+    const Lock lock(mutex_);
+    table_.remove(session);
+    lease_.end(session);
+    if (const auto it = mailboxes_.find(session); it != mailboxes_.end()) {
+      it->second->arrived.notify_all();
+      mailboxes_.erase(it);
+    }
+    admission_.notify_all();
   }
-  admission_.notify_all();
-  lock.unlock();
   if (options_.on_end) options_.on_end(session);
 }
 
@@ -234,6 +235,20 @@ void Sessions::map_changed() {
     box.queue.push_map_changed();
     box.arrived.notify_all();
   }
+}
+
+void Sessions::lock_ended(SessionId session, const LockNotice& notice) {
+  const Lock lock(mutex_);
+  if (!table_.check(session).ok()) return;
+  Mailbox& box = mailbox(session);
+  box.queue.push_lock_ended(notice);
+  box.arrived.notify_all();
+}
+
+size_t Sessions::unheard_locks(SessionId session) const {
+  const Lock lock(mutex_);
+  const auto box = mailboxes_.find(session);
+  return box == mailboxes_.end() ? 0 : box->second->queue.lock_notices();
 }
 
 std::vector<SessionStatus> Sessions::list() const {

@@ -29,9 +29,9 @@ class Sessions {
     Duration ttl = 20s;
     Duration longest_poll = 30s;
     Incarnation incarnation{};
-    uint64_t first_sequence = 1;  // of events and leases: above those of earlier runs
-    uint32_t most = 4096;         // sessions at once
-    std::function<void(SessionId)> on_end = {};  // of a session; without the mutex
+    uint64_t first_sequence = 1;                 // of events and leases: above those of earlier runs
+    uint32_t most = 4096;                        // sessions at once
+    std::function<void(SessionId)> on_end = {};  // it is forgotten: gives back what it held in memory
   };
   Sessions(Clock& clock, Committer& committer, const OrderedStore& store, Options options);
 
@@ -65,10 +65,12 @@ class Sessions {
   Result<Standing> begin_change(SessionId session);
   void end_sole_change();
 
-  void tick();                              // about once a second: ends sessions that were silent for their TTL
-  void map_changed();                       // tells every mount
-  std::vector<SessionStatus> list() const;  // without open_chunks
-  void stop();                              // everyone who waits returns unavailable
+  void tick();         // about once a second: ends sessions that were silent for their TTL
+  void map_changed();  // tells every mount
+  void lock_ended(SessionId session, const LockNotice& notice);  // nothing if the session has ended
+  size_t unheard_locks(SessionId session) const;                 // such notices that it has not acknowledged
+  std::vector<SessionStatus> list() const;                       // without open_chunks
+  void stop();                                                   // everyone who waits returns unavailable
 
  private:
   struct Mailbox {

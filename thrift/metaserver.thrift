@@ -4,6 +4,7 @@
 namespace cpp cairn.thrift
 include "types.thrift"
 include "session.thrift"
+include "lock.thrift"
 include "admin.thrift"
 include "task.thrift"
 
@@ -174,6 +175,12 @@ service Metaserver {
   session.AcquireReply acquire_leases(1: session.AcquireRequest request)
   EmptyReply release_leases(1: session.ReleaseRequest request)
   session.AcquireReply reclaim_leases(1: session.AcquireRequest request)
+
+  lock.LockReply lock(1: lock.LockRequest request)
+  lock.LockReply cancel_lock(1: lock.CancelLockRequest request)
+  lock.LockReply reclaim_locks(1: lock.ReclaimLocksRequest request)
+  lock.TestLockReply test_lock(1: lock.TestLockRequest request)
+  lock.ListLocksReply list_locks(1: lock.ListLocksRequest request)
 
   EntryReply lookup(1: LookupRequest request)
   AttributesReply get_attributes(1: GetAttributesRequest request)

@@ -6,6 +6,7 @@
 // (`leased`) or by acquire_leases (docs/coherence.md).
 namespace cpp cairn.thrift
 include "types.thrift"
+include "lock.thrift"
 
 // Fields hold these as i32: a number from outside that is none of them must stay a number until it has been checked.
 enum LeaseKind { read = 1, write = 2, exclusive = 3 }
@@ -36,11 +37,13 @@ struct RenewRequest { 1: i64 session }
 struct RenewReply { 1: optional types.Error error  2: optional i64 ttl_ms  3: optional i64 epoch  4: optional i64 run }
 struct CloseSessionRequest { 1: types.Mutation mutation }
 
-enum EventType { recall = 1, revoked = 2, map_changed = 3 }
+// lock_ended: a wait for a lock came to its end.
+enum EventType { recall = 1, revoked = 2, map_changed = 3, lock_ended = 4 }
 struct Event {
   1: i64 sequence
   2: i32 type            // EventType
   3: optional Lease lease
+  4: optional lock.LockNotice lock
 }
 struct EventsRequest {
   1: i64 session

@@ -27,6 +27,9 @@ const fuse_lowlevel_ops& fuse_operations() {
     ops.flush = fuse_ops::flush;
     ops.release = fuse_ops::release;
     ops.fsync = fuse_ops::fsync;
+    ops.getlk = fuse_ops::getlk;
+    ops.setlk = fuse_ops::setlk;
+    ops.flock = fuse_ops::flock;
     ops.readdir = fuse_ops::readdir;
     ops.readdirplus = fuse_ops::readdirplus;
     ops.fsyncdir = fuse_ops::fsyncdir;

@@ -1,10 +1,11 @@
 // The kernel's requests, one short function each: unpack, call the Filesystem, answer by fuse_reply.h.
 //
-// Workers of libfuse call these from several threads at once; a request is answered before its function returns.
+// Workers of libfuse call these from several threads at once; a request is answered before its function returns, but
+// for a lock that must wait: it is answered later by another thread (lock_keeper.h).
 // Permissions are checked by the kernel (default_permissions), the umask is applied by it, and lookup counts need not
 // be kept: inodes are named by their id. What is left out on purpose is answered by libfuse with ENOSYS, once, and the
 // kernel then does it itself: lseek (SEEK_DATA finds data everywhere), copy_file_range (copied through the page cache),
-// access, locks (local to this mount), poll.
+// access, poll.
 #pragma once
 
 #include <fuse_lowlevel.h>
@@ -56,6 +57,11 @@ void fallocate(fuse_req_t request, fuse_ino_t inode, int mode, off_t offset, off
 void flush(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file);
 void release(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file);
 void fsync(fuse_req_t request, fuse_ino_t inode, int data_only, fuse_file_info* file);
+
+// fuse_ops_locks.cc
+void getlk(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file, struct flock* lock);
+void setlk(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file, struct flock* lock, int wait);
+void flock(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file, int operation);
 
 // fuse_ops_directories.cc
 void readdir(fuse_req_t request, fuse_ino_t inode, size_t size, off_t offset, fuse_file_info* file);

@@ -15,7 +15,7 @@ namespace {
 // then clears set-id bits by setattr), splice (our data is in memory).
 constexpr unsigned kWanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO | FUSE_CAP_PARALLEL_DIROPS |
                              FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO |
-                             FUSE_CAP_CACHE_SYMLINKS;
+                             FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_POSIX_LOCKS | FUSE_CAP_FLOCK_LOCKS;
 constexpr unsigned kMaxBackground = 64;  // read-ahead and direct I/O under way at once
 
 constexpr uint32_t kStatfsBlockBytes = 4096;

@@ -10,6 +10,7 @@
 
 #include "client/fuse/fuse_ops.h"
 #include "client/fuse/fuse_reply.h"
+#include "client/lock_keeper.h"
 
 namespace cairn::fuse_ops {
 namespace {
@@ -149,12 +150,17 @@ void fallocate(fuse_req_t request, fuse_ino_t inode, int mode, off_t offset, off
   reply_status(request, {});
 }
 
-void flush(fuse_req_t request, fuse_ino_t, fuse_file_info* file) {
-  reply_status(request, front_of(request).filesystem.flush(file->fh));
+void flush(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
+  Filesystem& filesystem = front_of(request).filesystem;
+  const Status flushed = filesystem.flush(file->fh);
+  // Only now, so that who gets the lock next finds what was written under it.
+  filesystem.locks().closed(InodeId{inode}, {LockKind::posix, file->lock_owner});
+  reply_status(request, flushed);
 }
 
-void release(fuse_req_t request, fuse_ino_t, fuse_file_info* file) {
+void release(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
   FuseFront& front = front_of(request);
+  front.filesystem.locks().released(InodeId{inode}, file->fh);
   reply_status(request, front.filesystem.release(file->fh));
 }
 

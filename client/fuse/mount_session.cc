@@ -16,6 +16,7 @@
 
 #include "client/fuse/kernel_link.h"
 #include "client/fuse/mount_table.h"
+#include "client/lock_keeper.h"
 #include "common/base/unique_fd.h"
 
 namespace cairn {
@@ -115,6 +116,7 @@ Status MountSession::run(const std::function<void(const Status&)>& on_ready) {
   fuse_loop_cfg_destroy(config);
 
   loop_ended_.store(true);
+  filesystem_.locks().fail_all({Errc::io, "the mount goes away"});  // while their requests can be answered
   watcher.join();
   filesystem_.set_listener(nullptr);
   cache_.stop();

@@ -8,6 +8,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/types.h"
+#include "common/meta/locks.h"
 
 namespace cairn {
 
@@ -35,11 +36,12 @@ struct SessionGrant {
   uint64_t run = 0;   // of the metaserver: ascending with each start; another one has forgotten all leases
 };
 
-enum class EventType : uint8_t { recall = 1, revoked = 2, map_changed = 3 };
+enum class EventType : uint8_t { recall = 1, revoked = 2, map_changed = 3, lock_ended = 4 };
 struct Event {
   uint64_t sequence = 0;
   EventType type = EventType::recall;
-  std::optional<Lease> lease;
+  std::optional<Lease> lease;      // of recall and revoked
+  std::optional<LockNotice> lock;  // of lock_ended
 };
 struct EventPage {
   std::vector<Event> events;

@@ -364,6 +364,26 @@ Result<HeartbeatAnswer> MetaClient::heartbeat(const HeartbeatInfo& info) {
   return state_->call_once(CAIRN_METHOD(heartbeat), to_wire(info), state_->options.attempt_timeout);
 }
 
+// ---- locks ---------------------------------------------------------------------------------------------------------
+
+Result<LockAnswer> MetaClient::lock(const LockCall& call) { return state_->mutate(CAIRN_METHOD(lock), call); }
+Result<LockAnswer> MetaClient::cancel_lock(uint64_t run, uint64_t waiter) {
+  return state_->mutate(CAIRN_METHOD(cancel_lock), CancelLock{run, waiter});
+}
+Result<LockAnswer> MetaClient::reclaim_locks(const LockReclaim& reclaim) {
+  return state_->mutate(CAIRN_METHOD(reclaim_locks), reclaim);
+}
+Result<std::optional<LockInfo>> MetaClient::test_lock(const HeldLock& wanted) {
+  auto request = state_->looking<thrift::TestLockRequest>();
+  request.lock = to_wire(wanted);
+  return state_->call(CAIRN_METHOD(test_lock), request);
+}
+Result<LockPage> MetaClient::list_locks(const LockListCall& call) {
+  auto request = to_wire(call);
+  request.session = to_wire_id(session());
+  return state_->call(CAIRN_METHOD(list_locks), request);
+}
+
 // ---- calls that change something -----------------------------------------------------------------------------------
 
 Result<Entry> MetaClient::make_node(const MakeNode& request, uint64_t* leased) {

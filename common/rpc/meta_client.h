@@ -10,6 +10,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@
 #include "common/base/result.h"
 #include "common/meta/admin.h"
 #include "common/meta/heartbeat.h"
+#include "common/meta/locks.h"
 #include "common/meta/requests.h"
 #include "common/meta/session.h"
 
@@ -59,6 +61,13 @@ class MetaClient {
   // After a restart of the metaserver; last: this was all. Those that are not returned could not be had again.
   Result<std::vector<Lease>> reclaim_leases(std::vector<Lease> leases, bool last);
   SessionId session() const;
+
+  // Locks. Each call happens once, whatever is repeated; its answer never waits for another owner.
+  Result<LockAnswer> lock(const LockCall& call);
+  Result<LockAnswer> cancel_lock(uint64_t run, uint64_t waiter);
+  Result<LockAnswer> reclaim_locks(const LockReclaim& reclaim);
+  Result<std::optional<LockInfo>> test_lock(const HeldLock& wanted);  // who stands in its way
+  Result<LockPage> list_locks(const LockListCall& call);
 
   // `leased`, if given, becomes the run of the metaserver in which a read lease came with the answer, or 0 (of
   // make_node: a write lease of the new inode).

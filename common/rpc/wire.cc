@@ -334,12 +334,12 @@ thrift::Event to_wire(const Event& event) {
   wire.sequence = static_cast<int64_t>(event.sequence);
   wire.type = static_cast<int32_t>(event.type);
   if (event.lease) wire.__set_lease(to_wire(*event.lease));
+  if (event.lock) wire.__set_lock(to_wire(*event.lock));
   return wire;
 }
 
 Result<Event> from_wire(const thrift::Event& event) {
-  if (event.type < static_cast<int32_t>(EventType::recall) ||
-      event.type > static_cast<int32_t>(EventType::map_changed)) {
+  if (event.type < static_cast<int32_t>(EventType::recall) || event.type > static_cast<int32_t>(EventType::lock_ended)) {
     return invalid(fmt::format("event type {}", event.type));
   }
   Event own;
@@ -347,8 +347,13 @@ Result<Event> from_wire(const thrift::Event& event) {
   own.type = static_cast<EventType>(event.type);
   if (event.__isset.lease) {
     ASSIGN(own.lease, from_wire(event.lease));
-  } else if (own.type != EventType::map_changed) {
+  } else if (own.type == EventType::recall || own.type == EventType::revoked) {
     return invalid("a recall or revocation without its lease");
+  }
+  if (event.__isset.lock) {
+    ASSIGN(own.lock, from_wire(event.lock));
+  } else if (own.type == EventType::lock_ended) {
+    return invalid("an event about locks that does not say which");
   }
   return own;
 }

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,7 @@
 #include "common/meta/attributes.h"
 #include "common/meta/cluster.h"
 #include "common/meta/heartbeat.h"
+#include "common/meta/locks.h"
 #include "common/meta/requests.h"
 #include "common/meta/session.h"
 #include "common/meta/shards.h"
@@ -84,6 +86,14 @@ thrift::Lease to_wire(const Lease& lease);
 Result<Lease> from_wire(const thrift::Lease& lease);
 thrift::Event to_wire(const Event& event);
 Result<Event> from_wire(const thrift::Event& event);
+thrift::Lock to_wire(const HeldLock& lock);
+Result<HeldLock> from_wire(const thrift::Lock& lock);
+thrift::LockCall to_wire(const LockCall& call);
+Result<LockCall> from_wire(const thrift::LockCall& call);  // wait and mode none: invalid
+thrift::LockNotice to_wire(const LockNotice& notice);
+Result<LockNotice> from_wire(const thrift::LockNotice& notice);
+thrift::LockInfo to_wire(const LockInfo& info);
+Result<LockInfo> from_wire(const thrift::LockInfo& info);
 thrift::SessionStatus to_wire(const SessionStatus& session);
 Result<SessionStatus> from_wire(const thrift::SessionStatus& session);
 thrift::FileCommit to_wire(const FileCommit& commit);
@@ -146,6 +156,19 @@ Result<GrantChunks> from_wire(const thrift::GrantRequest& request);
 thrift::SealRequest to_wire(const SealChunks& request, const Mutation& mutation);
 Result<SealChunks> from_wire(const thrift::SealRequest& request);
 
+thrift::LockRequest to_wire(const LockCall& call, const Mutation& mutation);
+Result<LockCall> from_wire(const thrift::LockRequest& request);
+struct CancelLock {
+  uint64_t run = 0;
+  uint64_t waiter = 0;
+};
+thrift::CancelLockRequest to_wire(const CancelLock& request, const Mutation& mutation);
+Result<CancelLock> from_wire(const thrift::CancelLockRequest& request);
+thrift::ReclaimLocksRequest to_wire(const LockReclaim& request, const Mutation& mutation);
+Result<LockReclaim> from_wire(const thrift::ReclaimLocksRequest& request);
+thrift::ListLocksRequest to_wire(const LockListCall& request);  // without the session
+Result<LockListCall> from_wire(const thrift::ListLocksRequest& request);
+
 // ---- requests to a chunkserver -------------------------------------------------------------------------------------
 
 thrift::AppendRequest to_wire(const AppendCall& call, uint32_t tail_bytes);
@@ -175,6 +198,9 @@ void fill_reply(thrift::OpenSessionReply& reply, const SessionGrant& grant);
 void fill_reply(thrift::RenewReply& reply, const RenewedSession& renewed);
 void fill_reply(thrift::EventsReply& reply, const EventPage& page);
 void fill_reply(thrift::AcquireReply& reply, const std::vector<Lease>& granted);
+void fill_reply(thrift::LockReply& reply, const LockAnswer& answer);
+void fill_reply(thrift::TestLockReply& reply, const std::optional<LockInfo>& holder);
+void fill_reply(thrift::ListLocksReply& reply, const LockPage& page);
 void fill_reply(thrift::EntryReply& reply, const Entry& entry);
 void fill_reply(thrift::AttributesReply& reply, const Attributes& attributes);
 void fill_reply(thrift::ReadlinkReply& reply, const std::string& target);
@@ -218,6 +244,9 @@ Result<SessionGrant> from_wire(const thrift::OpenSessionReply& reply);
 Result<RenewedSession> from_wire(const thrift::RenewReply& reply);
 Result<EventPage> from_wire(const thrift::EventsReply& reply);
 Result<std::vector<Lease>> from_wire(const thrift::AcquireReply& reply);
+Result<LockAnswer> from_wire(const thrift::LockReply& reply);
+Result<std::optional<LockInfo>> from_wire(const thrift::TestLockReply& reply);
+Result<LockPage> from_wire(const thrift::ListLocksReply& reply);
 Result<Entry> from_wire(const thrift::EntryReply& reply);
 Result<Attributes> from_wire(const thrift::AttributesReply& reply);
 Result<std::string> from_wire(const thrift::ReadlinkReply& reply);

@@ -11,6 +11,7 @@
 #include "common/base/types.h"
 #include "common/meta/attributes.h"
 #include "common/meta/cluster.h"
+#include "common/rpc/wire.h"
 #include "common/stripe/geometry.h"
 
 namespace cairn::wire_checks {
@@ -54,6 +55,17 @@ Result<Labels> labels_from(const Generated& wire) {
   TRY(check_text("host", wire.host, kMaxLabelBytes));
   TRY(check_text("disk", wire.disk, kMaxLabelBytes));
   return Labels{wire.site, wire.rack, wire.host, wire.disk};
+}
+
+// The reply's own error passes through. Values that are not as promised are the other side's fault: io, never the
+// caller's `invalid`.
+template <typename Reply, typename Unpack>
+auto unpack(const Reply& reply, bool complete, Unpack&& value) -> decltype(value()) {
+  if (reply.__isset.error) return from_wire(reply.error);
+  if (!complete) return Error{Errc::io, "a reply with neither an error nor its value"};
+  auto result = value();
+  if (!result.ok()) return Error{Errc::io, "a malformed reply: " + result.error().what};
+  return result;
 }
 
 }  // namespace cairn::wire_checks

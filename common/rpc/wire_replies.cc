@@ -9,17 +9,6 @@ using namespace wire_checks;
 
 namespace {
 
-// The reply's own error passes through. Values that are not as promised are the other side's fault: io, never the
-// caller's `invalid`.
-template <typename Reply, typename Unpack>
-auto unpack(const Reply& reply, bool complete, Unpack&& value) -> decltype(value()) {
-  if (reply.__isset.error) return from_wire(reply.error);
-  if (!complete) return Error{Errc::io, "a reply with neither an error nor its value"};
-  auto result = value();
-  if (!result.ok()) return Error{Errc::io, "a malformed reply: " + result.error().what};
-  return result;
-}
-
 Duration milliseconds(int64_t ms) { return Duration(std::chrono::milliseconds(ms)); }
 int64_t in_milliseconds(Duration d) { return std::chrono::duration_cast<std::chrono::milliseconds>(d).count(); }
 

@@ -77,6 +77,20 @@ class Fields {
     }
     return list;
   }
+  thrift::LockCall lock_call() {
+    thrift::LockCall call;
+    call.run = input_.mostly<int64_t>(0);
+    call.lock.inode = inode();
+    call.lock.kind = input_.mostly(static_cast<int32_t>(1 + input_.below(2)));
+    call.lock.owner = input_.below(4);
+    call.lock.first = input_.mostly<int64_t>(call.lock.kind == 1 ? 0 : input_.below(8));
+    call.lock.last = input_.mostly<int64_t>(call.lock.kind == 1 ? INT64_MAX : 4 + input_.below(8));
+    call.lock.mode = input_.mostly(static_cast<int32_t>(input_.below(3)));
+    call.lock.token = i64();
+    call.wait = flip();
+    call.waiter = input_.below(4);
+    return call;
+  }
   // A run of stripes at the end of what the chunk has committed, or anywhere.
   thrift::Extent extent(const ChunkInfo& chunk) {
     Extent extent;
@@ -191,6 +205,7 @@ class Caller {
     call(put, get, request);
   }
   void sessions(uint32_t which);
+  void locks(uint32_t which);
   void reads(uint32_t which);
   void names(uint32_t which);
   void data(uint32_t which);
@@ -202,7 +217,8 @@ class Caller {
 };
 
 void Caller::step() {
-  const uint32_t method = fields_.input().below(40);
+  const uint32_t method = fields_.input().below(45);
+  if (method >= 40) return locks(method - 40);
   if (method < 7) return sessions(method);
   if (method < 15) return reads(method - 7);
   if (method < 23) return names(method - 15);
@@ -243,6 +259,44 @@ void Caller::sessions(uint32_t which) {
       return leases<thrift::ReleaseRequest>(&Stub::send_release_leases, &Stub::recv_release_leases);
     default:
       return leases<thrift::AcquireRequest>(&Stub::send_reclaim_leases, &Stub::recv_reclaim_leases);
+  }
+}
+
+void Caller::locks(uint32_t which) {
+  switch (which) {
+    case 0: {
+      thrift::LockRequest request;
+      request.mutation = fields_.mutation();
+      request.call = fields_.lock_call();
+      return call(&Stub::send_lock, &Stub::recv_lock, request);
+    }
+    case 1: {
+      thrift::CancelLockRequest request;
+      request.mutation = fields_.mutation();
+      request.waiter = static_cast<int64_t>(fields_.input().below(4));
+      return call(&Stub::send_cancel_lock, &Stub::recv_cancel_lock, request);
+    }
+    case 2: {
+      thrift::ReclaimLocksRequest request;
+      request.mutation = fields_.mutation();
+      for (uint32_t n = fields_.input().below(4); n > 0; --n) request.held.push_back(fields_.lock_call().lock);
+      for (uint32_t n = fields_.input().below(4); n > 0; --n) request.waiting.push_back(fields_.lock_call());
+      return call(&Stub::send_reclaim_locks, &Stub::recv_reclaim_locks, request);
+    }
+    case 3: {
+      thrift::TestLockRequest request;
+      request.session = fields_.session_field();
+      request.lock = fields_.lock_call().lock;
+      return call(&Stub::send_test_lock, &Stub::recv_test_lock, request);
+    }
+    default: {
+      thrift::ListLocksRequest request;
+      request.inode = fields_.inode();
+      request.after = fields_.i64();
+      request.skip = fields_.i64();
+      request.limit = fields_.i32();
+      return call(&Stub::send_list_locks, &Stub::recv_list_locks, request);
+    }
   }
 }
 
@@ -482,7 +536,7 @@ std::vector<std::string> seeds() {
   std::vector<std::string> all;
   std::string heartbeats;
   for (char server = 0; server < 7; ++server) heartbeats += std::string("\x22") + server + std::string(7, '\0');
-  for (int method = 0; method < 40; ++method) {
+  for (int method = 0; method < 45; ++method) {
     const char number = static_cast<char>(method);
     all.push_back(number + std::string(20, '\0'));
     all.push_back(number + std::string("\0\0\0\0\x04\0\x03\x02\x01\x05\x06\x01\x01\x02\x03\x07", 16));

@@ -237,7 +237,7 @@ class FakeMetaserver::Handler : public thrift::MetaserverNull {
     server_.events_gate.pass();
     std::vector<Event> events;
     events.push_back(
-        {static_cast<uint64_t>(request.acknowledged) + 1, EventType::recall, Lease{{}, LeaseKind::exclusive, 5}});
+        {static_cast<uint64_t>(request.acknowledged) + 1, EventType::recall, Lease{{}, LeaseKind::exclusive, 5}, {}});
     answer(reply, Result<EventPage>({events, 1}));
   }
   void lookup(thrift::EntryReply& reply, const thrift::LookupRequest& request) override {

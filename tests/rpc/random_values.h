@@ -91,10 +91,27 @@ class RandomValues {
   }
   Lease lease() { return {id<InodeId>(), static_cast<LeaseKind>(1 + below(3)), random_()}; }
   Event event() {
-    Event event{random_(), static_cast<EventType>(1 + below(3)), {}};
-    if (event.type != EventType::map_changed) event.lease = lease();
+    Event event{random_(), static_cast<EventType>(1 + below(5)), {}, {}};
+    if (event.type == EventType::recall || event.type == EventType::revoked) event.lease = lease();
+    if (event.type == EventType::lock_ended) event.lock = lock_notice();
     return event;
   }
+  LockOutcome lock_outcome() { return static_cast<LockOutcome>(1 + below(6)); }
+  LockNotice lock_notice() { return {random_(), random_(), lock_outcome(), random_()}; }
+  HeldLock lock() {
+    HeldLock lock{inode(), {flip() ? LockKind::flock : LockKind::posix, random_()}, static_cast<int32_t>(below(99999)),
+                  {},      flip() ? LockMode::shared : LockMode::exclusive,         random_()};
+    if (lock.owner.kind == LockKind::posix) {
+      lock.range.first = below(1ull << 62);
+      lock.range.last = lock.range.first + below(1ull << 62);
+    }
+    return lock;
+  }
+  LockCall lock_call() {
+    const HeldLock one = lock();
+    return {random_(), one.inode, one.owner, one.pid, one.range, one.mode, flip(), random_()};
+  }
+  LockInfo lock_info() { return {lock(), flip(), id<SessionId>(), name(), name(), static_cast<int32_t>(below(99999))}; }
   SessionStatus session_status() {
     return {
         id<SessionId>(), name(), name(), static_cast<int32_t>(below(99999)), flip(), static_cast<int64_t>(below(20000)),

@@ -61,6 +61,10 @@ TEST(WireTest, EveryValueSurvivesTheWayOutAndBack) {
     expect_round_trip(random.storage_class());
     expect_round_trip(random.lease());
     expect_round_trip(random.event());
+    expect_round_trip(random.lock());
+    expect_round_trip(random.lock_call());
+    expect_round_trip(random.lock_notice());
+    expect_round_trip(random.lock_info());
     expect_round_trip(random.session_status());
     expect_round_trip(random.file_commit());
     expect_round_trip(random.chunk_commit());
@@ -101,6 +105,10 @@ TEST(WireTest, EveryRequestSurvivesTheWayOutAndBack) {
     expect_request_round_trip(random.commit(), mutation);
     expect_request_round_trip(GrantChunks{random.id<ClassId>(), 1 + random.below32(64), {ServerId{3}, ServerId{4}}},
                               mutation);
+    expect_request_round_trip(random.lock_call(), mutation);
+    expect_request_round_trip(CancelLock{random.below(1ull << 60), random.below(1ull << 60)}, mutation);
+    expect_request_round_trip(LockReclaim{{random.lock(), random.lock()}, {random.lock_call()}}, mutation);
+    expect_round_trip(LockListCall{random.inode(), random.inode(), random.below(1000), 1 + random.below32(1000)});
     expect_request_round_trip(SealChunks{{random.id<ChunkId>(), random.id<ChunkId>()}}, mutation);
   }
 }
@@ -133,6 +141,11 @@ TEST(WireTest, EveryReplySurvivesTheWayBack) {
     expect_reply_round_trip<thrift::RenewReply>(RenewedSession{20s, random.id<Epoch>(), 7});
     expect_reply_round_trip<thrift::EventsReply>(EventPage{{random.event(), random.event()}, 8});
     expect_reply_round_trip<thrift::AcquireReply>(std::vector<Lease>{random.lease(), random.lease()});
+    expect_reply_round_trip<thrift::LockReply>(
+        LockAnswer{random.below(1ull << 60), random.lock_outcome(), random.below(1ull << 60)});
+    expect_reply_round_trip<thrift::TestLockReply>(std::optional<LockInfo>(random.lock_info()));
+    expect_reply_round_trip<thrift::TestLockReply>(std::optional<LockInfo>());
+    expect_reply_round_trip<thrift::ListLocksReply>(LockPage{{random.lock_info()}, random.flip()});
     expect_reply_round_trip<thrift::EntryReply>(random.entry());
     expect_reply_round_trip<thrift::AttributesReply>(random.attributes());
     expect_reply_round_trip<thrift::ReadlinkReply>(random.name());
@@ -274,6 +287,22 @@ TEST(WireTest, MalformedRequestsAreRefused) {
       to_wire(random.heartbeat()), [](auto& w) { w.rack = std::string(256, 'x'); }, Errc::too_big);
   expect_refused(to_wire(random.lease()), [](auto& w) { w.kind = 4; });
   expect_refused(to_wire(random.time()), [](auto& w) { w.nanoseconds = 1'000'000'000; });
+  expect_refused(to_wire(random.lock()), [](auto& w) { w.inode = 0; });
+  expect_refused(to_wire(random.lock()), [](auto& w) { w.kind = 3; });
+  expect_refused(to_wire(random.lock()), [](auto& w) { w.mode = -1; });
+  expect_refused(to_wire(random.lock()), [](auto& w) { w.first = -1; });
+  expect_refused(to_wire(random.lock()), [](auto& w) { w.last = w.first - 1; });
+  HeldLock whole = random.lock();
+  whole.owner.kind = LockKind::flock;
+  whole.range = {};
+  expect_refused(to_wire(whole), [](auto& w) { w.last = 9; });
+  expect_refused(to_wire(random.lock_call()), [](auto& w) {
+    w.wait = true;
+    w.lock.mode = 0;
+  });
+  expect_refused(to_wire(random.lock_notice()), [](auto& w) { w.outcome = 7; });
+  expect_refused(to_wire(LockReclaim{{random.lock()}, {}}, mutation), [](auto& w) { w.held[0].mode = 0; });
+  expect_refused(to_wire(LockListCall{}), [](auto& w) { w.limit = 0; });
   const ReadCall read{random.shard(), 0, 4096, 0, 4096};
   expect_refused(to_wire(read), [](auto& w) { w.cell_bytes = 4097; });
   expect_refused(to_wire(read), [](auto& w) { w.header_bytes = w.cell_bytes = 0; });
