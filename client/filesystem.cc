@@ -43,6 +43,7 @@ Status Filesystem::State::open_session() {
   const Instant asked_at = context.clock.now();
   ASSIGN(const SessionGrant grant, context.meta.open_session(request));
   TRY(context.cluster.refresh());
+  open_disk_cache(grant.incarnation);
   SessionKeeper::Hooks hooks;
   hooks.drop_caches = [this] { drop_caches(); };
   hooks.flush_all = [this] {
@@ -78,6 +79,8 @@ void Filesystem::State::stop_threads() {
   flusher.stop();
   pool.stop();
   orphans.stop();
+  if (context.disk_cache) context.disk_cache->stop();
+  cache_directory.reset();  // the next mount may have it
 }
 
 void Filesystem::State::drop_caches() {
@@ -241,6 +244,7 @@ std::string Filesystem::statistics_json() const {
       {"written_bytes", s.written_bytes.load()},
       {"syncs", s.syncs.load()},
       {"cached_stripe_hits", s.cached_stripe_hits.load()},
+      {"cached_stripe_misses", s.cached_stripe_misses.load()},
       {"fetched_stripes", s.fetched_stripes.load()},
       {"direct_extents", s.direct_extents.load()},
       {"decoded_stripes", s.decoded_stripes.load()},

@@ -13,8 +13,7 @@ Result<size_t> Filesystem::read(InodeId id, uint64_t offset, std::span<uint8_t> 
   ASSIGN(const ReadPath::Done done, state_->reader.read(inode, offset, into));
   ++state_->context.statistics.reads;
   state_->context.statistics.read_bytes += done.bytes;
-  if (done.advice.fetch_from < done.advice.fetch_to)
-    state_->ahead->fetch(inode, done.advice.fetch_from, done.advice.fetch_to);
+  if (done.advice.fetch_from < done.advice.fetch_to) state_->ahead->fetch(inode, done.advice);
   return done.bytes;
 }
 
