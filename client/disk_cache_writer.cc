@@ -102,17 +102,22 @@ Status DiskCache::store(Batch& batch) {
 
 Status DiskCache::make_room(uint64_t bytes) {
   while (true) {
-    ASSIGN(const DiskSpace space, disk_.space(options_.directory));
-    const bool no_space = space.free_bytes < options_.keep_free_bytes + bytes;
+    Result<DiskSpace> space = disk_.space(options_.directory);
+    if (!space.ok() && space.code() == Errc::not_found) {  // somebody has removed the directory
+      TRY(disk_.make_directories(options_.directory));
+      space = disk_.space(options_.directory);
+    }
+    if (!space.ok()) return space.error();
+    const bool no_space = space->free_bytes < options_.keep_free_bytes + bytes;
     std::string path;
     {
       Lock lock(mutex_);
       // A little behind the mark, so that admission stays strict while the filesystem is about full.
-      short_of_space_ = space.free_bytes < options_.keep_free_bytes + bytes + 2 * segment_bytes_;
+      short_of_space_ = space->free_bytes < options_.keep_free_bytes + bytes + 2 * segment_bytes_;
       if (!no_space && !over_limit(bytes)) return {};
       if (segments_.empty()) {
         return Error{Errc::no_space, fmt::format("{} has {} bytes free, {} of them are to be kept free",
-                                                 options_.directory, space.free_bytes, options_.keep_free_bytes)};
+                                                 options_.directory, space->free_bytes, options_.keep_free_bytes)};
       }
       path = evict_one();
     }
@@ -142,10 +147,6 @@ Result<std::shared_ptr<CacheSegment>> DiskCache::start_segment() {
     const std::string path = fmt::format("{}/segment-{:016x}", options_.directory, next_name_++);
     Result<std::shared_ptr<CacheSegment>> created = CacheSegment::create(disk_, path);
     if (!created.ok() && created.code() == Errc::exists) continue;
-    if (!created.ok() && created.code() == Errc::not_found) {  // somebody has removed the directory
-      TRY(disk_.make_directories(options_.directory));
-      created = CacheSegment::create(disk_, path);
-    }
     if (!created.ok()) return created.error();
     Lock lock(mutex_);
     active_ = next_id_++;

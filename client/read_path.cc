@@ -359,11 +359,32 @@ std::shared_ptr<const CachedStripe> ReadPath::find_or_fetch(Inode& inode, const 
   const bool neighbours =
       wanted.shape.data_bytes() <= kSmallStripeBytes && context_.blocks.note_small_read(key, inode.id);
   const bool worth_memory = (sequential && !whole) || neighbours;
-  if (disk == nullptr) return worth_memory ? fetch_stripe(known, present_bytes(wanted.shape)) : nullptr;
-  if (worth_memory || whole) return fetch_stripe(known, present_bytes(wanted.shape));
+  if (worth_memory || (disk != nullptr && whole)) {
+    cached = fetch_stripe(known, present_bytes(wanted.shape));
+    // Somebody else may be fetching it, or the servers are gone and the disk has only what is wanted.
+    return cached != nullptr || disk == nullptr ? cached : from_disk(wanted);
+  }
+  if (disk == nullptr) return nullptr;
   // A few pieces, and not into memory: the kernel keeps the cache's files in its own.
   Result<std::shared_ptr<const CachedStripe>> pieces = load(known, pieces_around(wanted), DiskCache::Wish::if_worth);
   return pieces.ok() ? std::move(pieces).value() : nullptr;
+}
+
+std::vector<ByteRange> ReadPath::read_pieces(const Extent& stripe, CachedStripe& into) {
+  std::vector<ByteRange> absent;
+  const uint64_t end = into.first + into.bytes.size();
+  for (uint64_t at = into.first; at < end; at = piece_end(at, end)) {
+    const ByteRange piece{at, piece_end(at, end)};
+    const std::span<uint8_t> out = into.bytes.span().subspan(at - into.first, piece.to - at);
+    if (!context_.disk_cache->read(piece_key(stripe, at), out)) absent.push_back(piece);
+  }
+  return absent;
+}
+
+std::shared_ptr<const CachedStripe> ReadPath::from_disk(const Extent& wanted) {
+  const ByteRange range = pieces_around(wanted);
+  const auto pieces = std::make_shared<CachedStripe>(range.from, range.to - range.from, context_.spares);
+  return read_pieces(wanted, *pieces).empty() ? pieces : nullptr;
 }
 
 std::shared_ptr<const CachedStripe> ReadPath::fetch_stripe(const KnownExtent& known, ByteRange range) {
@@ -394,11 +415,7 @@ Result<std::shared_ptr<const CachedStripe>> ReadPath::load(const KnownExtent& kn
   ByteRange missing = range;
   std::vector<ByteRange> absent;  // pieces that the disk tier does not have
   if (disk != nullptr) {
-    for (uint64_t at = range.from; at < range.to;) {
-      const ByteRange piece{at, piece_end(at, range.to)};
-      if (!disk->read(piece_key(stripe, piece.from), part_of(piece.from, piece.to))) absent.push_back(piece);
-      at = piece.to;
-    }
+    absent = read_pieces(stripe, *loaded);
     if (absent.empty()) return std::shared_ptr<const CachedStripe>(loaded);
     missing = {absent.front().from, absent.back().to};
   }

@@ -89,12 +89,15 @@ class ReadPath {
   Status each_stripe(Inode& inode, uint64_t from, uint64_t to, const std::function<Status(const KnownExtent&)>& visit);
   Status fill(Inode& inode, const Snapshot& snapshot, uint64_t offset, std::span<uint8_t> into);
   Status fill_extent(Inode& inode, const KnownExtent& known, bool sequential, std::span<uint8_t> out);
-  // The next four are for an extent within one stripe. What memory has or may have of it; null if the wanted bytes are
+  // The next six are for an extent within one stripe. What memory has or may have of it; null if the wanted bytes are
   // better, or have to be, fetched straight into the reader's buffer.
   std::shared_ptr<const CachedStripe> find_or_fetch(Inode& inode, const KnownExtent& known, bool sequential);
   // Bytes [from, to) of the stripe, cached in memory afterwards. Null if they could not be fetched, or if something of
   // the stripe is under way.
   std::shared_ptr<const CachedStripe> fetch_stripe(const KnownExtent& known, ByteRange range);
+  // Fills what the disk tier has of these bytes and returns the pieces that it does not have.
+  std::vector<ByteRange> read_pieces(const Extent& stripe, CachedStripe& into);
+  std::shared_ptr<const CachedStripe> from_disk(const Extent& wanted);  // null unless all of it is there
   // Ends a claim.
   Status keep(const StripeKey& key, const Result<std::shared_ptr<const CachedStripe>>& loaded);
   // From the disk tier or, where it does not have all of it, from the servers; then offered to the disk tier.

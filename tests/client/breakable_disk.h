@@ -32,7 +32,10 @@ class BreakableDisk : public Disk {
   Status make_directories(const std::string& path) override { return real_disk().make_directories(path); }
   Status sync_directory(const std::string& path) override { return real_disk().sync_directory(path); }
   Result<std::vector<std::string>> list(const std::string& path) override { return real_disk().list(path); }
-  Result<DiskSpace> space(const std::string&) override { return DiskSpace{uint64_t{1} << 40, free_bytes}; }
+  Result<DiskSpace> space(const std::string& path) override {
+    TRY(real_disk().space(path));
+    return DiskSpace{uint64_t{1} << 40, free_bytes};
+  }
 
  private:
   class BreakableFile : public File {
