@@ -27,9 +27,20 @@ std::shared_ptr<const CachedStripe> BlockCache::find(const StripeKey& key, Insta
   }
 }
 
-bool BlockCache::claim(const StripeKey& key) {
+bool BlockCache::claim(const StripeKey& key, uint64_t from, uint64_t to) {
   Lock lock(mutex_);
-  return entries_.try_emplace(key).second;
+  const auto [entry, absent] = entries_.try_emplace(key);
+  if (absent) return true;
+  if (entry->second.stripe == nullptr || entry->second.stripe->covers(from, to)) return false;
+  remove(entry);
+  entries_.try_emplace(key);
+  return true;
+}
+
+void BlockCache::remove(Entries::iterator entry) {
+  cached_bytes_ -= entry->second.stripe->bytes.size();
+  recent_.erase(entry->second.recency);
+  entries_.erase(entry);
 }
 
 void BlockCache::fulfil(const StripeKey& key, std::shared_ptr<const CachedStripe> stripe) {
@@ -38,12 +49,7 @@ void BlockCache::fulfil(const StripeKey& key, std::shared_ptr<const CachedStripe
   cached_bytes_ += stripe->bytes.size();
   recent_.push_front(key);
   entry = {std::move(stripe), recent_.begin()};
-  while (cached_bytes_ > limit_bytes_ && !recent_.empty()) {
-    const auto oldest = entries_.find(recent_.back());
-    cached_bytes_ -= oldest->second.stripe->bytes.size();
-    entries_.erase(oldest);
-    recent_.pop_back();
-  }
+  while (cached_bytes_ > limit_bytes_ && !recent_.empty()) remove(entries_.find(recent_.back()));
   arrived_.notify_all();
 }
 
@@ -72,6 +78,11 @@ void BlockCache::clear() {
   for (const StripeKey& key : recent_) entries_.erase(key);
   recent_.clear();
   cached_bytes_ = 0;
+}
+
+uint64_t BlockCache::entries() const {
+  Lock lock(mutex_);
+  return recent_.size();
 }
 
 uint64_t BlockCache::cached_bytes() const {

@@ -1,4 +1,5 @@
-// Clean stripes in memory, least recently used first out, and who is fetching which one.
+// Clean stripes in memory, the first tier of the block cache: least recently used first out, and who is fetching which
+// one.
 //
 // Keyed by (chunk, place), which has one content for ever, so an entry can never be stale. A stripe is fetched once:
 // the first who asks for it claims it, others wait.
@@ -31,10 +32,11 @@ struct StripeKeyHash {
   size_t operator()(const StripeKey& key) const;
 };
 
-// The stripe's data bytes [first, first + bytes.size()): its present cells.
+// The stripe's data bytes [first, first + bytes.size()): its present cells, or a part of them.
 struct CachedStripe {
   CachedStripe(uint64_t the_first, size_t size, std::shared_ptr<BufferSpares> the_spares)
       : first(the_first), bytes(the_spares->take(size)), spares(std::move(the_spares)) {}
+  bool covers(uint64_t from, uint64_t to) const { return first <= from && to <= first + bytes.size(); }
   ~CachedStripe() { spares->give(std::move(bytes)); }
   CachedStripe(const CachedStripe&) = delete;
   CachedStripe& operator=(const CachedStripe&) = delete;
@@ -50,8 +52,9 @@ class BlockCache {
 
   // The stripe if it is cached; waits for it if it is under way, until the deadline. Null otherwise.
   std::shared_ptr<const CachedStripe> find(const StripeKey& key, Instant deadline);
-  // True: the caller fetches it and must call fulfil or abandon. False: it is cached or under way.
-  bool claim(const StripeKey& key);
+  // True: the caller fetches its bytes [from, to) and must call fulfil or abandon. False: they are cached, or something
+  // of the stripe is under way.
+  bool claim(const StripeKey& key, uint64_t from, uint64_t to);
   void fulfil(const StripeKey& key, std::shared_ptr<const CachedStripe> stripe);
   void abandon(const StripeKey& key);
 
@@ -61,6 +64,7 @@ class BlockCache {
 
   void clear();
   uint64_t cached_bytes() const;
+  uint64_t entries() const;
   uint64_t limit() const { return limit_bytes_; }
 
  private:
@@ -68,6 +72,8 @@ class BlockCache {
     std::shared_ptr<const CachedStripe> stripe;  // null: under way
     std::list<StripeKey>::iterator recency;      // in recent_, if cached
   };
+  using Entries = std::unordered_map<StripeKey, Entry, StripeKeyHash>;
+  void remove(Entries::iterator entry);  // a cached one
   struct Touched {
     StripeKey key;
     InodeId inode{};
@@ -76,8 +82,8 @@ class BlockCache {
   const uint64_t limit_bytes_;
   mutable Mutex mutex_;
   CondVar arrived_;
-  std::unordered_map<StripeKey, Entry, StripeKeyHash> entries_;  // guarded by mutex_, as the rest
-  std::list<StripeKey> recent_;                                  // most recently used first
+  Entries entries_;              // guarded by mutex_, as the rest
+  std::list<StripeKey> recent_;  // most recently used first
   uint64_t cached_bytes_ = 0;
   std::list<Touched> touched_;  // a few, newest first
 };

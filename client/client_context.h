@@ -10,6 +10,7 @@
 #include "client/block_cache.h"
 #include "client/buffer_budget.h"
 #include "client/cluster_view.h"
+#include "client/disk_cache.h"
 #include "client/filesystem.h"
 #include "client/inode_cache.h"
 #include "client/lease_keeper.h"
@@ -78,6 +79,7 @@ struct ClientContext {
   InodeTable inodes;
   NameCache names;
   BlockCache blocks;
+  std::unique_ptr<DiskCache> disk_cache;  // null: there is none; set before the first thread begins
   std::shared_ptr<BufferBudget> budget;
   std::unique_ptr<SessionKeeper> session;
   std::unique_ptr<LeaseKeeper> leases;

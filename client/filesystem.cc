@@ -50,6 +50,7 @@ Status Filesystem::State::open_session() {
   const Instant asked_at = context.clock.now();
   ASSIGN(const SessionGrant grant, context.meta.open_session(session_request()));
   TRY(context.cluster.refresh());
+  open_disk_cache(grant.incarnation);
   SessionKeeper::Hooks hooks;
   hooks.drop_caches = [this] {
     context.names.clear();
@@ -112,6 +113,8 @@ void Filesystem::State::stop_threads() {
   pool.stop();
   orphans.stop();
   locks.stop();
+  if (context.disk_cache) context.disk_cache->stop();
+  cache_directory.reset();  // the next mount may have it
 }
 
 void Filesystem::State::forget(Inode& inode) {
@@ -307,6 +310,7 @@ std::string Filesystem::statistics_json() const {
       {"written_bytes", s.written_bytes.load()},
       {"syncs", s.syncs.load()},
       {"cached_stripe_hits", s.cached_stripe_hits.load()},
+      {"cached_stripe_misses", s.cached_stripe_misses.load()},
       {"fetched_stripes", s.fetched_stripes.load()},
       {"direct_extents", s.direct_extents.load()},
       {"decoded_stripes", s.decoded_stripes.load()},

@@ -31,6 +31,11 @@ struct FilesystemOptions {
   uint32_t cached_inodes = 50'000;   // with their attributes and layouts
   uint32_t cached_names = 100'000;
   uint64_t seed = 0;  // of the session's nonce; 0: from the kernel. A simulation gives its own.
+
+  // The disk tier of the block cache (disk_cache.h): a directory for this mount alone; empty: none.
+  std::string cache_directory;
+  uint64_t cache_disk_bytes = 10ull << 30;    // that it may take there
+  uint64_t cache_keep_free_bytes = 1u << 30;  // of that directory's filesystem
 };
 
 // Told when the kernel's caches must change. Called from threads of the Filesystem that no call waits for.
@@ -101,6 +106,13 @@ class Filesystem {
   Status sync_all();                 // every dirty inode: fsync of the root, cairn sync
 
   LockKeeper& locks();  // flock and fcntl, over all mounts (lock_keeper.h)
+
+  // The block cache (filesystem_cache.cc). warm() fetches the committed bytes [offset, offset + length) of a file into
+  // its disk tier, or into memory where there is none.
+  Status warm(InodeId inode, uint64_t offset, uint64_t length);
+  void drop_cache();  // both tiers
+  std::string cache_json() const;
+  std::string cache_trouble() const;  // why there is no disk tier although one was asked for; empty: all is well
 
   // For tests and tools.
   std::string statistics_json()

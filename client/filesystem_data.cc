@@ -36,7 +36,7 @@ Result<size_t> Filesystem::State::read(const std::shared_ptr<Inode>& inode, uint
   ASSIGN(const ReadPath::Done done, reader.read(inode, offset, into, of_pages));
   ++context.statistics.reads;
   context.statistics.read_bytes += done.bytes;
-  if (done.advice.fetch_from < done.advice.fetch_to) ahead->fetch(inode, done.advice.fetch_from, done.advice.fetch_to);
+  if (done.advice.fetch_from < done.advice.fetch_to) ahead->fetch(inode, done.advice);
   return done.bytes;
 }
 

@@ -4,6 +4,7 @@
 //   filesystem_names.cc       lookup, create, rename, remove, directories
 //   filesystem_attributes.cc  attributes and extended attributes
 //   filesystem_data.cc        read, write, truncate, sync
+//   filesystem_cache.cc       the disk tier, and what tools ask about the block cache
 //
 // Members are destroyed in reverse order: threads before what they use.
 #pragma once
@@ -11,7 +12,9 @@
 #include <atomic>
 #include <map>
 #include <memory>
+#include <optional>
 
+#include "client/cache_directory.h"
 #include "client/chunk_pool.h"
 #include "client/client_context.h"
 #include "client/filesystem.h"
@@ -27,6 +30,7 @@ struct Filesystem::State {
   State(Network& network, Clock& clock, FilesystemOptions options);
   ~State();
   Status open_session();
+  void open_disk_cache(Incarnation incarnation);  // filesystem_cache.cc
   void start();
   void stop_threads();
 
@@ -74,6 +78,8 @@ struct Filesystem::State {
   FileHandle add_handle(const std::shared_ptr<Inode>& inode, bool writable);  // open_handles was raised
   std::shared_ptr<Inode> inode_of(FileHandle handle);
 
+  std::optional<CacheDirectory> cache_directory;  // outlives the cache in it
+  std::string cache_trouble;                      // written before the first thread begins
   ClientContext context;
   ReadPath reader;
   ChunkPool pool;

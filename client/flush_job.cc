@@ -242,6 +242,7 @@ Status FlushJob::settle() {
 
 void FlushJob::succeed(const Committed& committed, const ClientContext::Asked& asked) {
   for (Part& part : parts_) {
+    offer_to_disk_cache(part);
     part.chunk->committed(part.to());
     if (part.private_chunk) pool_.give_back(part.chunk);
   }
@@ -284,6 +285,27 @@ void FlushJob::succeed(const Committed& committed, const ClientContext::Asked& a
   }
   parts_.clear();
   context_.budget->clear_stalled();
+}
+
+// What was just written is often read soon. Committed, so its places have their content for ever.
+void FlushJob::offer_to_disk_cache(const Part& part) const {
+  DiskCache* disk = context_.disk_cache.get();
+  for (size_t i = 0; disk != nullptr && i < part.stripes.size() && disk->takes_more(); ++i) {
+    const StripeShape& shape = part.placed[i].shape;
+    const uint64_t first = uint64_t{part.stripes[i].data.first_cell} * shape.cell_bytes;
+    const uint64_t end = first + uint64_t{part.stripes[i].cells()} * shape.cell_bytes;
+    const auto copy = std::make_shared<CachedStripe>(first, end - first, context_.spares);
+    uint8_t* to = copy->bytes.data();
+    for (const iovec& piece : part.stripes[i].data.pieces)
+      to = std::copy_n(static_cast<uint8_t*>(piece.iov_base), piece.iov_len, to);
+    std::fill(to, copy->bytes.data() + copy->bytes.size(), uint8_t{0});
+    disk->note_use(part.chunk->info().chunk, part.placed[i].place, first, end);
+    for (uint64_t at = first; at < end; at = piece_end(at, end)) {
+      const PieceKey key{part.chunk->info().chunk, part.placed[i].place, static_cast<uint32_t>(at)};
+      disk->admit(key, copy, copy->bytes.span().subspan(at - first, piece_end(at, end) - at),
+                  DiskCache::Wish::if_worth);
+    }
+  }
 }
 
 void FlushJob::fail(const Error& error) {

@@ -57,6 +57,7 @@ class FlushJob {
   Result<Committed> commit();
   void succeed(const Committed& committed, const ClientContext::Asked& asked);
   void fail(const Error& error);
+  void offer_to_disk_cache(const Part& part) const;
 
   ClientContext& context_;
   ChunkPool& pool_;

@@ -13,13 +13,19 @@ ReadAhead::ReadAhead(ReadPath& reader, uint32_t threads) : reader_(reader) {
   for (uint32_t i = 0; i < threads; ++i) threads_.emplace_back("cairn-ahead", [this] { loop(); });
 }
 
-void ReadAhead::fetch(const std::shared_ptr<Inode>& inode, uint64_t from, uint64_t to) {
+void ReadAhead::fetch(const std::shared_ptr<Inode>& inode, const SequentialDetector::Advice& advice) {
+  const ReadPath::Ahead kind = advice.stride == 0 ? ReadPath::Ahead::stripes : ReadPath::Ahead::parts;
   Lock lock(mutex_);
-  while (from < to && jobs_.size() < kMaxJobs && !stopping_) {
-    const uint64_t until = std::min(to, (from / kJobBytes + 1) * kJobBytes);
-    jobs_.push_back({inode, from, until});
-    work_.notify_one();
-    from = until;
+  for (uint32_t i = 0; i < advice.ranges; ++i) {
+    const uint64_t leap = static_cast<uint64_t>(advice.stride * int64_t{i});
+    uint64_t from = advice.fetch_from + leap;
+    const uint64_t to = advice.fetch_to + leap;
+    while (from < to && jobs_.size() < kMaxJobs && !stopping_) {
+      const uint64_t until = std::min(to, (from / kJobBytes + 1) * kJobBytes);
+      jobs_.push_back({inode, from, until, kind});
+      work_.notify_one();
+      from = until;
+    }
   }
 }
 
@@ -42,7 +48,7 @@ void ReadAhead::loop() {
       job = std::move(jobs_.front());
       jobs_.pop_front();
     }
-    reader_.prefetch(*job.inode, job.from, job.to);
+    reader_.prefetch(*job.inode, job.from, job.to, job.kind);
   }
 }
 

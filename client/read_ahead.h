@@ -1,4 +1,4 @@
-// Fetches what sequential readers will ask for next, with threads of its own.
+// Fetches what sequential and strided readers will ask for next, with threads of its own.
 //
 // The queue is bounded; what does not fit is dropped, for the read that needs it fetches it itself.
 #pragma once
@@ -14,13 +14,14 @@ class ReadAhead {
  public:
   ReadAhead(ReadPath& reader, uint32_t threads);
   ~ReadAhead() { stop(); }
-  void fetch(const std::shared_ptr<Inode>& inode, uint64_t from, uint64_t to);
+  void fetch(const std::shared_ptr<Inode>& inode, const SequentialDetector::Advice& advice);
   void stop();
 
  private:
   struct Job {
     std::shared_ptr<Inode> inode;
     uint64_t from = 0, to = 0;
+    ReadPath::Ahead kind = ReadPath::Ahead::stripes;
   };
   void loop();
 

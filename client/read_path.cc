@@ -22,10 +22,28 @@ constexpr int kSnapshotAttempts = 1000;  // lost races against our own commits, 
 
 StripeKey key_of(const Extent& extent) { return {extent.chunk, extent.place}; }
 
+PieceKey piece_key(const Extent& extent, uint64_t first) {
+  return {extent.chunk, extent.place, static_cast<uint32_t>(first)};
+}
+
 // The part of the extent that lies in the stripe it begins in.
 Extent first_stripe(const Extent& extent) {
   const uint64_t left = extent.shape.data_bytes() - extent.position;
   return extent.part(extent.offset, extent.offset + std::min(extent.length, left));
+}
+
+// The bytes of the stripe's data that are stored: its present cells lie side by side.
+ByteRange present_bytes(const StripeShape& shape) {
+  const uint64_t first = std::countr_zero(shape.present);
+  const uint64_t cells = std::countr_one(shape.present >> first);
+  return {first * shape.cell_bytes, (first + cells) * shape.cell_bytes};
+}
+
+// The pieces (cache_record.h) that hold this part of a stripe.
+ByteRange pieces_around(const Extent& part) {
+  const ByteRange present = present_bytes(part.shape);
+  return {std::max(present.from, part.position / kPieceBytes * kPieceBytes),
+          piece_end(part.position + part.length - 1, present.to)};
 }
 
 bool worth_a_new_layout(Errc code) {
@@ -269,18 +287,39 @@ Result<bool> ReadPath::ensure_head(Inode& inode) {
   return Error{Errc::io, fmt::format("inode {}: its layout changes faster than it can be read", raw(inode.id))};
 }
 
-void ReadPath::prefetch(Inode& inode, uint64_t from, uint64_t to) {
-  const Result<Snapshot> snapshot = take_snapshot(inode, from, to - from, For::read_ahead);
-  if (!snapshot.ok()) return;
-  for (const Source& source : snapshot->sources) {
+Status ReadPath::each_stripe(Inode& inode, uint64_t from, uint64_t to,
+                             const std::function<Status(const KnownExtent&)>& visit) {
+  ASSIGN(const Snapshot snapshot, take_snapshot(inode, from, to - from, For::read_ahead));
+  for (const Source& source : snapshot.sources) {
     if (source.extent.chunk == nullptr) continue;
     for (KnownExtent rest = source.extent;;) {
       const Extent stripe = first_stripe(rest.extent);
-      if (context_.blocks.claim(key_of(stripe))) (void)fetch_stripe({stripe, rest.chunk});
+      TRY(visit({stripe, rest.chunk}));
       if (stripe.end() == rest.extent.end()) break;
       rest.extent = rest.extent.part(stripe.end(), rest.extent.end());
     }
   }
+  return {};
+}
+
+void ReadPath::prefetch(Inode& inode, uint64_t from, uint64_t to, Ahead kind) {
+  (void)each_stripe(inode, from, to, [&](const KnownExtent& known) -> Status {
+    (void)fetch_stripe(known, kind == Ahead::parts ? pieces_around(known.extent) : present_bytes(known.extent.shape));
+    return {};
+  });
+}
+
+Status ReadPath::warm(Inode& inode, uint64_t from, uint64_t to) {
+  return each_stripe(inode, from, to, [&](const KnownExtent& known) -> Status {
+    if (context_.disk_cache != nullptr) {
+      TRY(load(known, pieces_around(known.extent), DiskCache::Wish::must));
+      return {};
+    }
+    const ByteRange all = present_bytes(known.extent.shape);
+    const StripeKey key = key_of(known.extent);
+    if (!context_.blocks.claim(key, all.from, all.to)) return {};
+    return keep(key, load(known, all, DiskCache::Wish::if_worth));
+  });
 }
 
 Status ReadPath::fill(Inode& inode, const Snapshot& snapshot, uint64_t offset, std::span<uint8_t> into) {
@@ -309,49 +348,107 @@ Status ReadPath::fill_extent(Inode& inode, const KnownExtent& known, bool sequen
     return fetch(*known.chunk, all.part(direct_from, at), out.subspan(direct_from - all.offset, at - direct_from));
   };
   while (at < all.end()) {
-    const Extent stripe = first_stripe(all.part(at, all.end()));
-    const StripeKey key = key_of(stripe);
-    std::shared_ptr<const CachedStripe> cached =
-        context_.blocks.find(key, context_.clock.now() + context_.options.io_timeout);
-    if (cached != nullptr) {
-      ++context_.statistics.cached_stripe_hits;
-    } else {
-      const bool whole = stripe.length * 2 > stripe.shape.data_bytes();  // little is gained by fetching it all
-      const bool neighbours =
-          stripe.shape.data_bytes() <= kSmallStripeBytes && context_.blocks.note_small_read(key, inode.id);
-      if (((sequential && !whole) || neighbours) && context_.blocks.claim(key))
-        cached = fetch_stripe({stripe, known.chunk});
-    }
-    if (cached == nullptr || stripe.position < cached->first ||
-        stripe.position + stripe.length > cached->first + cached->bytes.size()) {
-      at = stripe.end();
+    const KnownExtent stripe{first_stripe(all.part(at, all.end())), known.chunk};
+    const Extent& wanted = stripe.extent;
+    const std::shared_ptr<const CachedStripe> cached = find_or_fetch(inode, stripe, sequential);
+    if (cached == nullptr || !cached->covers(wanted.position, wanted.position + wanted.length)) {
+      at = wanted.end();
       continue;
     }
     TRY(fetch_direct());
-    std::memcpy(out.data() + (stripe.offset - all.offset), cached->bytes.data() + (stripe.position - cached->first),
-                stripe.length);
-    at = direct_from = stripe.end();
+    std::memcpy(out.data() + (wanted.offset - all.offset), cached->bytes.data() + (wanted.position - cached->first),
+                wanted.length);
+    at = direct_from = wanted.end();
   }
   return fetch_direct();
 }
 
-std::shared_ptr<const CachedStripe> ReadPath::fetch_stripe(const KnownExtent& known) {
-  const Extent& stripe = known.extent;
-  const uint32_t first = std::countr_zero(stripe.shape.present);
-  const uint32_t cells = std::countr_one(stripe.shape.present >> first);
-  const auto fetched = std::make_shared<CachedStripe>(uint64_t{first} * stripe.shape.cell_bytes,
-                                                      size_t{cells} * stripe.shape.cell_bytes, context_.spares);
-  Extent whole = stripe;
-  whole.offset = 0;
-  whole.position = fetched->first;
-  whole.length = fetched->bytes.size();
-  if (const Status status = fetch(*known.chunk, whole, fetched->bytes.span()); !status.ok()) {
-    context_.blocks.abandon(key_of(stripe));
-    return nullptr;
+std::shared_ptr<const CachedStripe> ReadPath::find_or_fetch(Inode& inode, const KnownExtent& known, bool sequential) {
+  const Extent& wanted = known.extent;
+  const StripeKey key = key_of(wanted);
+  DiskCache* disk = context_.disk_cache.get();
+  std::shared_ptr<const CachedStripe> cached =
+      context_.blocks.find(key, context_.clock.now() + context_.options.io_timeout);
+  if (cached != nullptr && cached->covers(wanted.position, wanted.position + wanted.length)) {
+    ++context_.statistics.cached_stripe_hits;
+    const ByteRange pieces = pieces_around(wanted);
+    if (disk != nullptr) disk->note_use(wanted.chunk, wanted.place, pieces.from, pieces.to);
+    return cached;
   }
+  ++context_.statistics.cached_stripe_misses;
+  const bool whole = wanted.length * 2 > wanted.shape.data_bytes();  // little is gained by fetching it all
+  const bool neighbours =
+      wanted.shape.data_bytes() <= kSmallStripeBytes && context_.blocks.note_small_read(key, inode.id);
+  const bool worth_memory = (sequential && !whole) || neighbours;
+  if (worth_memory || (disk != nullptr && whole)) {
+    cached = fetch_stripe(known, present_bytes(wanted.shape));
+    // Somebody else may be fetching it, or the servers are gone and the disk has only what is wanted.
+    return cached != nullptr || disk == nullptr ? cached : from_disk(wanted);
+  }
+  if (disk == nullptr) return nullptr;
+  // A few pieces, and not into memory: the kernel keeps the cache's files in its own.
+  Result<std::shared_ptr<const CachedStripe>> pieces = load(known, pieces_around(wanted), DiskCache::Wish::if_worth);
+  return pieces.ok() ? std::move(pieces).value() : nullptr;
+}
+
+std::vector<ByteRange> ReadPath::read_pieces(const Extent& stripe, CachedStripe& into) {
+  std::vector<ByteRange> absent;
+  const uint64_t end = into.first + into.bytes.size();
+  for (uint64_t at = into.first; at < end; at = piece_end(at, end)) {
+    const ByteRange piece{at, piece_end(at, end)};
+    const std::span<uint8_t> out = into.bytes.span().subspan(at - into.first, piece.to - at);
+    if (!context_.disk_cache->read(piece_key(stripe, at), out)) absent.push_back(piece);
+  }
+  return absent;
+}
+
+std::shared_ptr<const CachedStripe> ReadPath::from_disk(const Extent& wanted) {
+  const ByteRange range = pieces_around(wanted);
+  const auto pieces = std::make_shared<CachedStripe>(range.from, range.to - range.from, context_.spares);
+  return read_pieces(wanted, *pieces).empty() ? pieces : nullptr;
+}
+
+std::shared_ptr<const CachedStripe> ReadPath::fetch_stripe(const KnownExtent& known, ByteRange range) {
+  const StripeKey key = key_of(known.extent);
+  if (!context_.blocks.claim(key, range.from, range.to)) return nullptr;
+  Result<std::shared_ptr<const CachedStripe>> loaded = load(known, range, DiskCache::Wish::if_worth);
+  if (!keep(key, loaded).ok()) return nullptr;
+  return std::move(loaded).value();
+}
+
+Status ReadPath::keep(const StripeKey& key, const Result<std::shared_ptr<const CachedStripe>>& loaded) {
+  if (!loaded.ok()) {
+    context_.blocks.abandon(key);
+    return loaded.error();
+  }
+  context_.blocks.fulfil(key, *loaded);
+  return {};
+}
+
+Result<std::shared_ptr<const CachedStripe>> ReadPath::load(const KnownExtent& known, ByteRange range,
+                                                           DiskCache::Wish wish) {
+  const Extent& stripe = known.extent;
+  const auto loaded = std::make_shared<CachedStripe>(range.from, range.to - range.from, context_.spares);
+  const auto part_of = [&](uint64_t from, uint64_t to) {
+    return loaded->bytes.span().subspan(from - range.from, to - from);
+  };
+  DiskCache* disk = context_.disk_cache.get();
+  ByteRange missing = range;
+  std::vector<ByteRange> absent;  // pieces that the disk tier does not have
+  if (disk != nullptr) {
+    absent = read_pieces(stripe, *loaded);
+    if (absent.empty()) return std::shared_ptr<const CachedStripe>(loaded);
+    missing = {absent.front().from, absent.back().to};
+  }
+  Extent asked = stripe;
+  asked.offset = 0;
+  asked.position = missing.from;
+  asked.length = missing.to - missing.from;
+  TRY(fetch(*known.chunk, asked, part_of(missing.from, missing.to)));
   ++context_.statistics.fetched_stripes;
-  context_.blocks.fulfil(key_of(stripe), fetched);
-  return fetched;
+  for (const ByteRange& piece : absent)
+    disk->admit(piece_key(stripe, piece.from), loaded, part_of(piece.from, piece.to), wish);
+  return std::shared_ptr<const CachedStripe>(loaded);
 }
 
 Status ReadPath::fetch(const ChunkInfo& chunk, const Extent& extent, std::span<uint8_t> out) {

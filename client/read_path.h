@@ -2,11 +2,14 @@
 //
 //   dirty > flushing (newest first) > committed extents or inline data > zeros        up to the file's size
 //
-// Bytes of extents come from cached stripes where there are any, otherwise only the needed blocks are fetched straight
-// into the caller's buffer. Any thread. Not here: which stripes to fetch before they are asked for (read_ahead.h).
+// Bytes of extents come from the memory tier of the block cache, then from its disk tier, then from the servers.
+// Without a disk tier, what is not worth memory is fetched straight into the caller's buffer, and only the needed
+// blocks; with one, everything goes through it, small reads by pieces of 128 KiB. Any thread. Not here: which stripes
+// to fetch before they are asked for (read_ahead.h).
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -14,6 +17,11 @@
 #include "client/client_context.h"
 
 namespace cairn {
+
+// Bytes [from, to) of a stripe's data.
+struct ByteRange {
+  uint64_t from = 0, to = 0;
+};
 
 class ReadPath {
  public:
@@ -29,8 +37,13 @@ class ReadPath {
   // Committed bytes [from, from + out.size()) whatever is buffered over them; zeros in holes and behind the end. For a
   // flush: busy instead of waiting for a call that changes the inode, because that call waits for the flush.
   Status read_committed(Inode& inode, uint64_t from, std::span<uint8_t> out);
-  // Fetches the stripes of [from, to) into the cache. Errors are left to the read that will need the bytes.
-  void prefetch(Inode& inode, uint64_t from, uint64_t to);
+  // Fetches [from, to) into the memory tier: the stripes that it touches or, for a reader that leaps, the parts of them
+  // alone. Errors are left to the read that will need the bytes.
+  enum class Ahead : uint8_t { stripes, parts };
+  void prefetch(Inode& inode, uint64_t from, uint64_t to, Ahead kind);
+  // The same into the disk tier if there is one, whatever is pushed out of it. Inline data and what is not flushed yet
+  // are left out.
+  Status warm(Inode& inode, uint64_t from, uint64_t to);
 
   // Makes sure that it is known whether the content is inline; afterwards, attributes are known too (as of now, if not
   // trusted). For a flush, as read_committed: false if a call changes the inode, which may wait for what this flush has
@@ -76,10 +89,23 @@ class ReadPath {
   Result<Layout> ask(Inode& inode, uint64_t from, uint64_t to, uint64_t& leased);
   Result<std::vector<KnownExtent>> known_extents(const Layout& page);
 
+  // Calls visit for each committed stripe, or part of one, of [from, to); ends with its first error.
+  Status each_stripe(Inode& inode, uint64_t from, uint64_t to, const std::function<Status(const KnownExtent&)>& visit);
   Status fill(Inode& inode, const Snapshot& snapshot, uint64_t offset, std::span<uint8_t> into);
   Status fill_extent(Inode& inode, const KnownExtent& known, bool sequential, std::span<uint8_t> out);
-  // The whole stripe that the extent begins in, claimed before: cached afterwards, null if it could not be fetched.
-  std::shared_ptr<const CachedStripe> fetch_stripe(const KnownExtent& first);
+  // The next six are for an extent within one stripe. What memory has or may have of it; null if the wanted bytes are
+  // better, or have to be, fetched straight into the reader's buffer.
+  std::shared_ptr<const CachedStripe> find_or_fetch(Inode& inode, const KnownExtent& known, bool sequential);
+  // Bytes [from, to) of the stripe, cached in memory afterwards. Null if they could not be fetched, or if something of
+  // the stripe is under way.
+  std::shared_ptr<const CachedStripe> fetch_stripe(const KnownExtent& known, ByteRange range);
+  // Fills what the disk tier has of these bytes and returns the pieces that it does not have.
+  std::vector<ByteRange> read_pieces(const Extent& stripe, CachedStripe& into);
+  std::shared_ptr<const CachedStripe> from_disk(const Extent& wanted);  // null unless all of it is there
+  // Ends a claim.
+  Status keep(const StripeKey& key, const Result<std::shared_ptr<const CachedStripe>>& loaded);
+  // From the disk tier or, where it does not have all of it, from the servers; then offered to the disk tier.
+  Result<std::shared_ptr<const CachedStripe>> load(const KnownExtent& known, ByteRange range, DiskCache::Wish wish);
   Status fetch(const ChunkInfo& chunk, const Extent& extent, std::span<uint8_t> out);
 
   ClientContext& context_;

@@ -20,40 +20,54 @@ TEST(BlockCacheTest, AStripeIsFetchedOnceWhileOthersWait) {
   BlockCache cache(1 << 20);
   const StripeKey key{ChunkId{1}, 4096};
   EXPECT_EQ(cache.find(key, {0}), nullptr);
-  EXPECT_TRUE(cache.claim(key));
-  EXPECT_FALSE(cache.claim(key));
+  EXPECT_TRUE(cache.claim(key, 0, 4096));
+  EXPECT_FALSE(cache.claim(key, 0, 4096));
   std::shared_ptr<const CachedStripe> seen;
   {
     Thread waiter("waiter", [&] { seen = cache.find(key, Instant::never()); });
     cache.fulfil(key, stripe(4096));
   }
   EXPECT_NE(seen, nullptr);
-  EXPECT_FALSE(cache.claim(key));
+  EXPECT_FALSE(cache.claim(key, 0, 4096));
 }
 
 TEST(BlockCacheTest, AnAbandonedStripeIsAbsentAgain) {
   BlockCache cache(1 << 20);
   const StripeKey key{ChunkId{1}, 4096};
-  EXPECT_TRUE(cache.claim(key));
+  EXPECT_TRUE(cache.claim(key, 0, 4096));
   {
     Thread waiter("waiter", [&] { EXPECT_EQ(cache.find(key, Instant::never()), nullptr); });
     cache.abandon(key);
   }
-  EXPECT_TRUE(cache.claim(key));
+  EXPECT_TRUE(cache.claim(key, 0, 4096));
 }
 
 TEST(BlockCacheTest, BytesAreBoundedAndTheLeastRecentlyUsedGoFirst) {
   BlockCache cache(10 * 4096);
   for (uint64_t i = 0; i < 10; ++i) {
-    ASSERT_TRUE(cache.claim({ChunkId{1}, i}));
+    ASSERT_TRUE(cache.claim({ChunkId{1}, i}, 0, 4096));
     cache.fulfil({ChunkId{1}, i}, stripe(4096));
   }
   EXPECT_NE(cache.find({ChunkId{1}, 0}, {0}), nullptr);
-  ASSERT_TRUE(cache.claim({ChunkId{2}, 0}));
+  ASSERT_TRUE(cache.claim({ChunkId{2}, 0}, 0, 4096));
   cache.fulfil({ChunkId{2}, 0}, stripe(4096));
   EXPECT_LE(cache.cached_bytes(), 10u * 4096);
   EXPECT_NE(cache.find({ChunkId{1}, 0}, {0}), nullptr);
   EXPECT_EQ(cache.find({ChunkId{1}, 1}, {0}), nullptr);
+}
+
+TEST(BlockCacheTest, APartOfAStripeIsReplacedByMoreOfItWhenThatIsAskedFor) {
+  BlockCache cache(1 << 20);
+  const StripeKey key{ChunkId{1}, 4096};
+  ASSERT_TRUE(cache.claim(key, 0, 4096));
+  cache.fulfil(key, stripe(4096));
+  EXPECT_FALSE(cache.claim(key, 0, 4096));
+  EXPECT_TRUE(cache.claim(key, 0, 8192));
+  EXPECT_EQ(cache.cached_bytes(), 0u);
+  cache.fulfil(key, stripe(8192));
+  EXPECT_FALSE(cache.claim(key, 4096, 8192));
+  EXPECT_EQ(cache.cached_bytes(), 8192u);
+  EXPECT_EQ(cache.entries(), 1u);
 }
 
 TEST(BlockCacheTest, ASecondFileOfTheSameStripeIsNoticed) {
@@ -171,6 +185,55 @@ TEST(SequentialDetectorTest, FourReadersAtOnceAreToldApart) {
     }
   }
   EXPECT_EQ(sequential, 4 * 19);
+}
+
+// Reads of 64 KiB, each `stride` further on; how many of them were fetched before they were asked for.
+int foreseen(SequentialDetector& detector, std::map<uint64_t, uint64_t>& fetched, uint64_t first, int64_t stride,
+             int from, int to, uint64_t size) {
+  int hits = 0;
+  for (int i = from; i < to; ++i) {
+    const uint64_t at = first + static_cast<uint64_t>(stride * i);
+    if (fetched.contains(at)) ++hits;
+    const auto advice = detector.on_read(at, 64 << 10, size, 8 << 20);
+    for (uint32_t n = 0; advice.fetch_from < advice.fetch_to && n < advice.ranges; ++n) {
+      const uint64_t range = advice.fetch_from + static_cast<uint64_t>(advice.stride * int64_t{n});
+      EXPECT_LE(range + advice.fetch_to - advice.fetch_from, size);
+      EXPECT_TRUE(advice.stride == 0 || !fetched.contains(range)) << "advised twice: " << range;
+      fetched[range] = range + advice.fetch_to - advice.fetch_from;
+    }
+  }
+  return hits;
+}
+
+TEST(SequentialDetectorTest, AStridedReaderIsFetchedFor) {
+  for (const int64_t stride : {int64_t{1} << 20, int64_t{5'000'000}, -(int64_t{1} << 20)}) {
+    SequentialDetector detector;
+    std::map<uint64_t, uint64_t> fetched;
+    const uint64_t size = 600 << 20;
+    EXPECT_EQ(foreseen(detector, fetched, stride < 0 ? size - (64 << 10) : 0, stride, 0, 100, size), 100 - 4) << stride;
+  }
+}
+
+TEST(SequentialDetectorTest, AStridedReaderIsNotFetchedForBeyondTheFile) {
+  SequentialDetector detector;
+  std::map<uint64_t, uint64_t> fetched;
+  EXPECT_EQ(foreseen(detector, fetched, 0, 1 << 20, 0, 20, (20 << 20) - 1), 20 - 4);
+  EXPECT_EQ(fetched.size(), 16u);
+}
+
+TEST(SequentialDetectorTest, SeveralStridedReadersAndASequentialOneAreToldApart) {
+  SequentialDetector detector;
+  std::map<uint64_t, uint64_t> fetched;
+  const uint64_t size = uint64_t{4} << 30;
+  int hits = 0, sequential = 0;
+  for (int step = 0; step < 40; ++step) {
+    hits += foreseen(detector, fetched, 0, 3 << 20, step, step + 1, size);
+    hits += foreseen(detector, fetched, uint64_t{1} << 30, 2 << 20, step, step + 1, size);
+    if (detector.on_read((uint64_t{3} << 30) + (static_cast<uint64_t>(step) << 17), 1 << 17, size, 8 << 20).sequential)
+      ++sequential;
+  }
+  EXPECT_EQ(hits, 2 * (40 - 4));
+  EXPECT_GE(sequential, 36);
 }
 
 TEST(SessionCoreTest, TrustEndsBeforeTheTtlCountedFromTheQuestion) {

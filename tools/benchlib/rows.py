@@ -209,6 +209,50 @@ def tree(subject, settings):
             Measurement("rm_tree", "s", time.monotonic() - started, "less")]
 
 
+def tasks_read(subject, _settings):
+    """100 files of 10 MB read by one program after the other: the first round from cold, then again, as repeated tasks do."""
+    top = os.path.join(subject.directory, "tasks")
+    os.mkdir(top)
+    content = os.urandom(10_000_000)
+    for index in range(100):
+        with open(f"{top}/{index}", "wb", buffering=0) as file:
+            file.write(content)
+    directory = os.open(subject.directory, os.O_RDONLY)
+    os.fsync(directory)
+    os.close(directory)
+    subject.drop_caches()
+
+    def round_of_reads():
+        buffer = bytearray(1 << 20)
+        started, taken = time.monotonic(), 0
+        for index in range(100):
+            with open(f"{top}/{index}", "rb", buffering=0) as file:
+                while count := file.readinto(buffer):
+                    taken += count
+        if taken != 100 * len(content):
+            raise RuntimeError(f"{taken} bytes were read in {top}, not {100 * len(content)}")
+        return taken / 1e6 / (time.monotonic() - started)
+
+    first = round_of_reads()
+    later = max(round_of_reads() for _ in range(2))
+    shutil.rmtree(top)
+    return [Measurement("tasks_read_first", "MB/s", first), Measurement("tasks_read_later", "MB/s", later)]
+
+
+def disk_cache(subject, settings):
+    """The big file from a local disk, all memory dropped: for CairnFS out of its disk cache, which one reading before filled."""
+    with subject.local_cache():
+        run_fio("seq_read", subject, settings)
+        measured = []
+        subject.drop_memory()
+        result = run_fio("seq_read", subject, settings)
+        measured.append(Measurement("disk_cache_seq_read", "MB/s", result["read"]["bw_bytes"] / 1e6))
+        subject.drop_memory()
+        result = run_fio("rand_read", subject, settings, 4)
+        measured.append(Measurement("disk_cache_rand_read_4k_4_jobs", "IOPS", result["read"]["iops"]))
+    return measured
+
+
 def memory(subject, _settings):
     if not subject.server_pids:
         return []
@@ -222,9 +266,11 @@ ROWS = {
     "seq_write": seq_write,
     "seq_read_cold": seq_read_cold,
     "rand_read": rand_read,
+    "disk_cache": disk_cache,
     "rand_write": rand_write,
     "metadata": metadata,
     "small_files": small_files,
     "tree": tree,
+    "tasks_read": tasks_read,
     "memory": memory,
 }

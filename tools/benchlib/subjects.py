@@ -1,5 +1,6 @@
 """What is measured: a local directory, a FUSE pass-through of it, and a CairnFS mount. Each is a context manager."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -44,6 +45,15 @@ class Subject:
 
     def end_second(self):
         pass
+
+    def drop_memory(self):
+        """The kernel's caches and those of processes, but not what is cached on a disk."""
+        self.drop_caches()
+
+    @contextlib.contextmanager
+    def local_cache(self):
+        """Within it, what is read is cached on a local disk, if the subject can do that."""
+        yield
 
     def pids(self):
         return list(self.client_pids) + list(self.server_pids)
@@ -114,6 +124,7 @@ class Cairn(Subject):
         self.policy = policy
         self.chunkservers = chunkservers
         self.other = os.path.join(base, "cairn-second")
+        self.mount_options = []
 
     def cairn(self, *arguments):
         done = subprocess.run([self.program, *arguments], capture_output=True, text=True)
@@ -147,11 +158,24 @@ class Cairn(Subject):
         self.client_pids = [int(os.getxattr(self.directory, "cairn.pid"))]
         self.server_pids = [entry["pid"] for entry in status["processes"] if entry["who"] != "mount"]
 
+    @contextlib.contextmanager
+    def local_cache(self):
+        """A disk cache that holds the big file; its drop_caches keeps the directory."""
+        directory = os.path.join(self.base, "block-cache")
+        self.mount_options = ["-o", f"cache_dir={directory},cache_disk=4G,cache_keep_free=64M"]
+        self.drop_caches()
+        try:
+            yield
+        finally:
+            self.mount_options = []
+            self.drop_caches()
+            shutil.rmtree(directory, ignore_errors=True)
+
     def drop_caches(self):
         """The client's too, by a fresh mount; the time of the new daemon starts at zero, so rows read CPU afterwards."""
         self.earlier_peak_mib = max(self.earlier_peak_mib, *map(accounting.peak_mib, self.client_pids))
         self.cairn("umount", self.directory)
-        self.cairn("mount", self.metaserver, self.directory)
+        self.cairn("mount", self.metaserver, self.directory, *self.mount_options)
         self.client_pids = [int(os.getxattr(self.directory, "cairn.pid"))]
         accounting.drop_kernel_caches()
 

@@ -17,6 +17,7 @@
 #include <cstring>
 #include <memory>
 
+#include "client/disk_cache.h"
 #include "client/filesystem.h"
 #include "client/fuse/mount_session.h"
 #include "common/base/config.h"
@@ -70,6 +71,16 @@ Status apply_option(const std::string& option, Plan& plan) {
     ASSIGN(plan.filesystem.dirty_bytes, parse_size(value));
   } else if (key == "cache") {
     ASSIGN(plan.filesystem.cache_bytes, parse_size(value));
+  } else if (key == "cache_dir") {
+    if (value.empty()) return Error{Errc::invalid, "-o cache_dir=DIR: a directory is expected"};
+    plan.filesystem.cache_directory = absolute_path(value);
+  } else if (key == "cache_disk") {
+    ASSIGN(plan.filesystem.cache_disk_bytes, parse_size(value));
+    if (plan.filesystem.cache_disk_bytes < DiskCache::kLeastBytes)
+      return Error{Errc::invalid, fmt::format("-o cache_disk={}: at least {} is expected", value,
+                                              format_size(DiskCache::kLeastBytes))};
+  } else if (key == "cache_keep_free") {
+    ASSIGN(plan.filesystem.cache_keep_free_bytes, parse_size(value));
   } else if (key == "flush_after") {
     ASSIGN(plan.filesystem.flush_after, parse_duration(value));
   } else if (key == "io_timeout") {
@@ -173,38 +184,41 @@ void prepare_process() {
 #endif
 }
 
-// Serves the mount until its end. `ready` is told once whether it works.
-int serve(const Arguments& arguments, const std::function<void(const Status&)>& ready) {
+// Serves the mount until its end. `ready` is told once whether it works, with a note for the user if there is something
+// to note.
+int serve(const Arguments& arguments, const std::function<void(const Status&, const std::string& note)>& ready) {
   prepare_process();
   Result<Plan> plan = plan_of(arguments);
   if (!plan.ok()) {
-    ready(plan.error());
+    ready(plan.error(), {});
     return kFailed;
   }
   if (const Status logging = log_to(arguments); !logging.ok()) {
-    ready(logging);
+    ready(logging, {});
     return kFailed;
   }
   if (const Status armed = arm_kill_point_from_environment(); !armed.ok()) {
-    ready(armed);
+    ready(armed, {});
     return kFailed;
   }
   Result<std::unique_ptr<Filesystem>> filesystem = Filesystem::mount(real_network(), real_clock(), plan->filesystem);
   if (!filesystem.ok()) {
-    ready(filesystem.error());
+    ready(filesystem.error(), {});
     return kFailed;
   }
   Result<std::unique_ptr<MountSession>> session = MountSession::mount(**filesystem, plan->mount);
   if (!session.ok()) {
-    ready(session.error());
+    ready(session.error(), {});
     if (const Status closed = (*filesystem)->close(); !closed.ok()) spdlog::warn("{}", closed.error().what);
     return kFailed;
   }
   bool works = false;  // read after run() only
+  const std::string trouble = (*filesystem)->cache_trouble();
+  const std::string note = trouble.empty() ? "" : "mounted, but without a disk cache: " + trouble;
   const Status ran = (*session)->run([&](const Status& status) {
     works = status.ok();
     if (works) spdlog::info("mounted {} at {}", plan->mount.source, plan->mount.mountpoint);
-    ready(status);
+    ready(status, note);
   });
   if (!ran.ok()) spdlog::error("{}", ran.error().what);
   session->reset();  // the mount point is free; then what is buffered is stored
@@ -219,17 +233,18 @@ int serve(const Arguments& arguments, const std::function<void(const Status&)>& 
 }
 
 int serve_in_foreground(const Arguments& arguments) {
-  return serve(arguments, [&](const Status& status) {
+  return serve(arguments, [&](const Status& status, const std::string& note) {
     if (!status.ok()) {
       fail("mount", status.error());
     } else {
+      if (!note.empty()) say("cairn mount: " + note);
       say(fmt::format("mounted {} at {}; end it by Ctrl-C or: cairn umount {}", arguments.metaserver,
                       arguments.mountpoint, arguments.mountpoint));
     }
   });
 }
 
-// The child tells by the pipe: nothing and its end (it works), or a sentence.
+// The child tells by the pipe: "+" and perhaps a note (it works), or a sentence.
 int serve_in_background(const Arguments& arguments) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return fail("mount", {Errc::io, fmt::format("pipe: {}", std::strerror(errno))});
@@ -239,7 +254,7 @@ int serve_in_background(const Arguments& arguments) {
   if (child < 0) return fail("mount", {Errc::io, fmt::format("fork: {}", std::strerror(errno))});
   if (child == 0) {
     from_child = UniqueFd();
-    const int code = serve(arguments, [&to_parent](const Status& status) {
+    const int code = serve(arguments, [&to_parent](const Status& status, const std::string& note) {
       if (status.ok()) {
         ::setsid();
         (void)!::chdir("/");
@@ -247,7 +262,7 @@ int serve_in_background(const Arguments& arguments) {
         for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(null, fd);
         ::close(null);
       }
-      const std::string message = status.ok() ? "+" : status.error().what;
+      const std::string message = status.ok() ? "+" + note : status.error().what;
       (void)!::write(to_parent.get(), message.data(), message.size());
       to_parent = UniqueFd();
     });
@@ -264,7 +279,10 @@ int serve_in_background(const Arguments& arguments) {
   char buffer[4096];
   for (ssize_t got = 0; (got = ::read(from_child.get(), buffer, sizeof buffer)) > 0;)
     message.append(buffer, static_cast<size_t>(got));
-  if (message == "+") return kOk;
+  if (message.starts_with('+')) {
+    if (message.size() > 1) say("cairn mount: " + message.substr(1));
+    return kOk;
+  }
   ::waitpid(child, nullptr, 0);
   if (message.empty()) message = "the daemon ended without a word; its log (--log FILE, else syslog) may say more";
   return fail("mount", {Errc::io, message});
@@ -282,10 +300,15 @@ void add_mount(CLI::App& app, int& exit_code) {
       "  workers=64                        threads that answer the kernel\n"
       "  dirty=96M, flush_after=5s         how much may be buffered, and how long\n"
       "  cache=64M, read_ahead=4M          memory for clean data; the kernel's read-ahead\n"
+      "  cache_dir=DIR                     a second tier of the cache on a local disk, kept over restarts;\n"
+      "                                    a directory for this mount alone, see: cairn cache --help\n"
+      "  cache_disk=10G                    how much it may take there\n"
+      "  cache_keep_free=1G                how much of that disk stays free for others\n"
       "  io_timeout=30s                    how long a server that does not answer is waited for\n"
       "Examples:\n"
       "  cairn mount 10.0.0.1:7000 /mnt/cairn\n"
       "  cairn mount localhost:7000 ./data -f -o ro\n"
+      "  cairn mount 10.0.0.1:7000 /mnt/cairn -o cache_dir=/var/cache/cairn,cache_disk=200G\n"
       "Take it away by: cairn umount MOUNTPOINT");
   command->add_option("METASERVER", arguments->metaserver, "HOST:PORT of the metaserver")->required();
   command->add_option("MOUNTPOINT", arguments->mountpoint, "An existing directory")->required();
