@@ -27,7 +27,8 @@ std::string host_name() {
 Filesystem::State::State(Network& network, Clock& clock, FilesystemOptions options)
     : context(network, clock, std::move(options)),
       reader(context),
-      pool(context.meta, context.chunks, clock, context.options.io_timeout, context.statistics),
+      pool(context.meta, context.chunks, clock, context.options.io_timeout, context.options.patience,
+           context.statistics),
       orphans(context.meta, clock, context.statistics),
       flusher(context, pool, reader) {}
 
