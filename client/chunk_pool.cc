@@ -4,8 +4,8 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <optional>
 
+#include "client/grant_patience.h"
 #include "common/probes/kill_point.h"
 
 namespace cairn {
@@ -15,8 +15,7 @@ constexpr Duration kAvoidFor = 30s;
 constexpr Duration kRetryGrantAfter = 1s;
 constexpr Duration kRetrySealAfter = 500ms;
 constexpr size_t kSealsAtOnce = 64;
-constexpr Duration kPatience = 10s;       // with servers that are silent, or a metaserver that has just started
-constexpr Duration kNoPatienceFor = 10s;  // after that was in vain
+constexpr Duration kNoPatienceFor = 10s;  // after patience was in vain
 constexpr Duration kAskAgainAfter = 100ms;
 
 bool is_on(const ChunkInfo& chunk, const std::vector<ServerId>& servers) {
@@ -26,12 +25,13 @@ bool is_on(const ChunkInfo& chunk, const std::vector<ServerId>& servers) {
 }
 }  // namespace
 
-ChunkPool::ChunkPool(MetaClient& meta, ShardTransport& transport, Clock& clock, Duration io_timeout,
+ChunkPool::ChunkPool(MetaClient& meta, ShardTransport& transport, Clock& clock, Duration io_timeout, Duration patience,
                      Statistics& statistics)
     : meta_(meta),
       transport_(transport),
       clock_(clock),
       io_timeout_(io_timeout),
+      patience_(patience),
       statistics_(statistics),
       shared_(std::make_shared<Shared>()) {
   thread_ = Thread("cairn-chunks", [this] { loop(); });
@@ -183,9 +183,7 @@ bool ChunkPool::servers_may_yet_report() {
 }
 
 Result<std::vector<ChunkInfo>> ChunkPool::ask_for_chunk(const GrantChunks& request) {
-  std::optional<Instant> refused_at;
-  bool all_have_reported = false;
-  Duration waited{};  // for servers to report; not for the metaserver's answer, which may be away again
+  GrantPatience patience(patience_, kAskAgainAfter);
   while (true) {
     Result<std::vector<ChunkInfo>> granted = meta_.grant_chunks(request);
     if (granted.ok()) {
@@ -193,19 +191,17 @@ Result<std::vector<ChunkInfo>> ChunkPool::ask_for_chunk(const GrantChunks& reque
       shared_->no_patience_before = {};
     }
     if (granted.ok() || granted.code() != Errc::no_space) return granted;
-    if (refused_at) waited += std::min<Duration>(clock_.now() - *refused_at, 2 * kAskAgainAfter);
-    refused_at = clock_.now();
+    patience.on_refusal(clock_.now());
     {
       Lock lock(shared_->mutex);
       if (shared_->stopping || clock_.now() < shared_->no_patience_before) return granted;
     }
-    const bool certain = !servers_may_yet_report();
-    if (certain && all_have_reported) return granted;
-    all_have_reported = certain;  // asked once more: they may have reported behind the refusal
-    if (certain) continue;
+    const bool may_yet_report = servers_may_yet_report();
+    const GrantPatience::Next next = patience.on_map(may_yet_report);
+    if (next == GrantPatience::Next::ask_now) continue;
     Lock lock(shared_->mutex);
-    if (waited >= kPatience) {
-      shared_->no_patience_before = clock_.now() + kNoPatienceFor;
+    if (next == GrantPatience::Next::believe) {
+      if (may_yet_report) shared_->no_patience_before = clock_.now() + kNoPatienceFor;
       return granted;
     }
     shared_->pause.wait_until(lock, clock_.now() + kAskAgainAfter);

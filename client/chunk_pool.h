@@ -24,7 +24,8 @@ using ChunkLease = std::shared_ptr<OpenChunk>;
 
 class ChunkPool {
  public:
-  ChunkPool(MetaClient& meta, ShardTransport& transport, Clock& clock, Duration io_timeout, Statistics& statistics);
+  ChunkPool(MetaClient& meta, ShardTransport& transport, Clock& clock, Duration io_timeout, Duration patience,
+            Statistics& statistics);
   ~ChunkPool() { stop(); }
   void begin_stop();  // nobody waits for the metaserver any more
   void stop();        // of the background thread; chunks stay open for the session's end to seal
@@ -84,6 +85,7 @@ class ChunkPool {
   ShardTransport& transport_;
   Clock& clock_;
   const Duration io_timeout_;
+  const Duration patience_;  // with servers that are silent, before "no space" is believed
   Statistics& statistics_;
   std::shared_ptr<Shared> shared_;
   Thread thread_;

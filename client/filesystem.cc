@@ -28,7 +28,8 @@ std::string Filesystem::host() {
 Filesystem::State::State(Network& network, Clock& clock, FilesystemOptions options)
     : context(network, clock, std::move(options)),
       reader(context),
-      pool(context.meta, context.chunks, clock, context.options.io_timeout, context.statistics),
+      pool(context.meta, context.chunks, clock, context.options.io_timeout, context.options.patience,
+           context.statistics),
       orphans(context.meta, clock, context.statistics),
       flusher(context, pool, reader),
       locks(context.meta, clock, [this](const Error& error) { context.session->note(error); }) {}

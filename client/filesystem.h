@@ -28,6 +28,7 @@ struct FilesystemOptions {
   uint64_t cache_bytes = 64u << 20;  // clean cells in memory
   Duration flush_after = 5s;         // no dirty byte is older
   Duration io_timeout = 30s;         // of one call to a server that does not answer
+  Duration patience = 10s;           // with silent chunkservers, before "no space" is believed
   uint32_t cached_inodes = 50'000;   // with their attributes and layouts
   uint32_t cached_names = 100'000;
   uint64_t seed = 0;  // of the session's nonce; 0: from the kernel. A simulation gives its own.

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,12 +18,17 @@
 namespace cairn {
 namespace {
 
-constexpr unsigned kLongestRealSeconds = 60;  // of one run: then it hangs
-constexpr const char* kTrace = "trace ";      // begins the last line of a good run, behind the story
+// Of one run: then it spins. A run takes a few; on a machine with other work they may last many times longer, which
+// says nothing about the run.
+constexpr rlim_t kMostCpuSeconds = 60;
+constexpr unsigned kMostRealSeconds = 1800;  // of one run that waits for ever, and so uses none
+constexpr const char* kTrace = "trace ";     // begins the last line of a good run, behind the story
 
 [[noreturn]] void run_child(uint64_t seed, RunOptions options, int output) {
-  ::dup2(output, STDERR_FILENO);  // what a dying process says is part of the story
-  ::alarm(kLongestRealSeconds);
+  ::dup2(output, STDERR_FILENO);                           // what a dying process says is part of the story
+  const rlimit cpu{kMostCpuSeconds, kMostCpuSeconds + 5};  // SIGXCPU, and SIGKILL for who survives it
+  ::setrlimit(RLIMIT_CPU, &cpu);
+  ::alarm(kMostRealSeconds);
   spdlog::set_level(options.loud ? spdlog::level::debug : spdlog::level::off);
 #ifdef CAIRN_PLANTED_BUGS
   plant(options.bug);
@@ -31,6 +37,12 @@ constexpr const char* kTrace = "trace ";      // begins the last line of a good 
   for (const uint64_t count : rare_path_counts()) last += fmt::format(" {}", count);
   ::dprintf(output, "%s\n", last.c_str());
   ::_exit(0);
+}
+
+const char* what_killed(int signal) {
+  if (signal == SIGXCPU) return "it spins: too much CPU time";
+  if (signal == SIGALRM) return "it hangs";
+  return ::strsignal(signal);
 }
 
 }  // namespace
@@ -102,8 +114,8 @@ RunOutcome SeedProcess::outcome() {
   } else if (const size_t wrong = story_.rfind("WRONG: "); WIFEXITED(status) && wrong != std::string::npos) {
     outcome.verdict = story_.substr(wrong, story_.find('\n', wrong) - wrong);
   } else if (WIFSIGNALED(status)) {
-    outcome.verdict = fmt::format("the process died of signal {} ({})", WTERMSIG(status),
-                                  WTERMSIG(status) == SIGALRM ? "it took too long" : ::strsignal(WTERMSIG(status)));
+    outcome.verdict =
+        fmt::format("the process died of signal {} ({})", WTERMSIG(status), what_killed(WTERMSIG(status)));
   } else {
     outcome.verdict = fmt::format("exit code {}", WEXITSTATUS(status));
   }

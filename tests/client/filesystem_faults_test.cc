@@ -121,53 +121,58 @@ TEST_F(FilesystemFaultsTest, WithoutEnoughServersASyncSaysSoAndTheDataIsKept) {
 }
 
 // Two of the three failure domains that ec(k,2) needs at least: no chunk can be had.
-TEST(FilesystemSpaceTest, NoSpaceIsReportedAndWhatWasReportedIsDroppedInTheEnd) {
-  Cluster cluster({.chunkservers = 2});
-  auto mounted = cluster.mount();
-  const auto made = must(mounted->create(file_node("full")));
-  const InodeId inode = made.entry.attributes.inode;
-  must(mounted->write(inode, 0, pattern(1, 5000)));
-  EXPECT_EQ(mounted->sync(inode).code(), Errc::no_space);
-  EXPECT_EQ(mounted->write(inode, 5000, pattern(1, 10)).code(), Errc::no_space);
-  EXPECT_EQ(mounted->flush(made.handle).code(), Errc::no_space);
-  EXPECT_TRUE(mounted->flush(made.handle).ok());               // each descriptor is told once
-  const auto tiny = must(mounted->create(file_node("tiny")));  // needs no chunk
-  must(mounted->write(tiny.entry.attributes.inode, 0, pattern(2, 100)));
-  must(mounted->sync(tiny.entry.attributes.inode));
-  const Instant deadline = real_clock().now() + 30s;
-  while (must(mounted->get_attributes(inode)).size != 0 && real_clock().now() < deadline) {
+class FilesystemSpaceTest : public testing::Test {
+ protected:
+  static FilesystemOptions impatient() {
+    FilesystemOptions options;
+    options.patience = 500ms;  // these servers have all reported, or will not
+    return options;
   }
-  EXPECT_EQ(must(mounted->get_attributes(inode)).size, 0u);
-  must(mounted->release(made.handle));
-  must(mounted->close());
+  Cluster cluster_{{.chunkservers = 2}};
+  std::unique_ptr<Filesystem> mounted_ = cluster_.mount(impatient());
+};
+
+TEST_F(FilesystemSpaceTest, NoSpaceIsReportedAndWhatWasReportedIsDroppedInTheEnd) {
+  const auto made = must(mounted_->create(file_node("full")));
+  const InodeId inode = made.entry.attributes.inode;
+  must(mounted_->write(inode, 0, pattern(1, 5000)));
+  EXPECT_EQ(mounted_->sync(inode).code(), Errc::no_space);
+  EXPECT_EQ(mounted_->write(inode, 5000, pattern(1, 10)).code(), Errc::no_space);
+  EXPECT_EQ(mounted_->flush(made.handle).code(), Errc::no_space);
+  EXPECT_TRUE(mounted_->flush(made.handle).ok());               // each descriptor is told once
+  const auto tiny = must(mounted_->create(file_node("tiny")));  // needs no chunk
+  must(mounted_->write(tiny.entry.attributes.inode, 0, pattern(2, 100)));
+  must(mounted_->sync(tiny.entry.attributes.inode));
+  const Instant deadline = real_clock().now() + 30s;
+  while (must(mounted_->get_attributes(inode)).size != 0 && real_clock().now() < deadline) {
+  }
+  EXPECT_EQ(must(mounted_->get_attributes(inode)).size, 0u);
+  must(mounted_->release(made.handle));
+  must(mounted_->close());
 }
 
 // As a program does that tries again with open(O_TRUNC).
-TEST(FilesystemSpaceTest, AFileThatIsEmptiedAfterTheDiskWasFullCanBeWrittenAgain) {
-  Cluster cluster({.chunkservers = 2});
-  auto mounted = cluster.mount();
-  const InodeId inode = must(mounted->create(file_node("full"))).entry.attributes.inode;
-  must(mounted->write(inode, 0, pattern(1, 5000)));
-  EXPECT_EQ(mounted->sync(inode).code(), Errc::no_space);
-  EXPECT_EQ(mounted->write(inode, 5000, pattern(1, 10)).code(), Errc::no_space);
+TEST_F(FilesystemSpaceTest, AFileThatIsEmptiedAfterTheDiskWasFullCanBeWrittenAgain) {
+  const InodeId inode = must(mounted_->create(file_node("full"))).entry.attributes.inode;
+  must(mounted_->write(inode, 0, pattern(1, 5000)));
+  EXPECT_EQ(mounted_->sync(inode).code(), Errc::no_space);
+  EXPECT_EQ(mounted_->write(inode, 5000, pattern(1, 10)).code(), Errc::no_space);
   SetAttributes emptied;
   emptied.inode = inode;
   emptied.size = 0;
-  must(mounted->set_attributes(emptied));
-  must(mounted->write(inode, 0, pattern(2, 100)));  // few bytes need no chunk
-  must(mounted->sync(inode));
-  EXPECT_EQ(read_all(*mounted, inode), pattern(2, 100));
-  must(mounted->close());
+  must(mounted_->set_attributes(emptied));
+  must(mounted_->write(inode, 0, pattern(2, 100)));  // few bytes need no chunk
+  must(mounted_->sync(inode));
+  EXPECT_EQ(read_all(*mounted_, inode), pattern(2, 100));
+  must(mounted_->close());
 }
 
-TEST(FilesystemSpaceTest, ARemovedFileTakesItsUnwritableDataWithIt) {
-  Cluster cluster({.chunkservers = 2});
-  auto mounted = cluster.mount();
-  const auto made = must(mounted->create(file_node("full")));
-  must(mounted->write(made.entry.attributes.inode, 0, pattern(1, 5000)));
-  must(mounted->release(made.handle));
-  must(mounted->unlink(kRootInode, "full"));
-  must(mounted->close());
+TEST_F(FilesystemSpaceTest, ARemovedFileTakesItsUnwritableDataWithIt) {
+  const auto made = must(mounted_->create(file_node("full")));
+  must(mounted_->write(made.entry.attributes.inode, 0, pattern(1, 5000)));
+  must(mounted_->release(made.handle));
+  must(mounted_->unlink(kRootInode, "full"));
+  must(mounted_->close());
 }
 
 }  // namespace

@@ -13,16 +13,13 @@ are sealed; then much is removed, so that they are punched and removed. A point 
   kill_points.py --seed N --point NAME
 """
 
-import argparse
 import json
 import os
 import random
-import signal
-import sys
 import time
 
-from libcluster import CAIRN, SOAK, Cluster, ended
-from libworkers import KINDS, MOUNT_DIED, Hands
+from libcluster import SOAK, Cluster, ended
+from libworkers import KINDS, MOUNT_DIED, Hands, seeded_main
 
 MIXED = "mixed"
 CUTS = ("alone", "servers", "room")  # who dies: the armed process; with all servers; with all servers and the mount
@@ -124,9 +121,9 @@ class Round:
 
 
 class Run:
-    def __init__(self, seed, only):
+    def __init__(self, seed, point):
         self.random = random.Random(seed)
-        self.only = only
+        self.only = point
         self.rows = []
         self.cluster = Cluster(chunkservers=6, policy="ec(3,2)", cell="16K", environment={
             "CAIRN_FORGETFUL_DISK": "1", "CAIRN_LOG_SEGMENT": "8K", "CAIRN_FLUSH_EVERY": "2s", "CAIRN_SESSION_TTL": "3s"})
@@ -163,25 +160,10 @@ class Run:
         if never:
             raise AssertionError(f"never reached: {', '.join(never)}")
 
-
-def main():
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "little"))
-    arguments.add_argument("--point")
-    chosen = arguments.parse_args()
-    if not os.access(CAIRN, os.X_OK):
-        sys.exit(f"{CAIRN} is not there: build it, or name the folder of the binaries in CAIRN_BIN")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    print(f"kill_points.py --seed {chosen.seed}", flush=True)
-    run = Run(chosen.seed, chosen.point)
-    good = False
-    try:
-        run.run()
-        good = True
-    finally:
-        run.hands.close()
-        run.cluster.close(show_logs=not good)
+    def close(self, good):
+        self.hands.close()
+        self.cluster.close(show_logs=not good)
 
 
 if __name__ == "__main__":
-    main()
+    seeded_main(__doc__, Run, point=None)

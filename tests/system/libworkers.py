@@ -5,14 +5,18 @@ return in time is seen from outside: nothing may hang. Every failed call is repo
 it expects.
 """
 
+import argparse
 import errno
 import multiprocessing
 import os
 import random
+import signal
+import sys
 import time
 import traceback
 
 from libacknowledged import UNIT, DirectoryRecord, FileRecord, units
+from libcluster import CAIRN
 
 KINDS = ("create", "write", "fsync", "append", "rename", "unlink", "truncate")
 MOUNT_DIED = (errno.ENOTCONN, errno.ECONNABORTED)  # what a call gets whose daemon was killed
@@ -279,3 +283,26 @@ class Hands:
     def close(self):
         self.process.kill()
         self.process.join(5)
+
+
+def seeded_main(description, make_run, **options):
+    """The program of a run that chooses at random: --seed N plays it again, and what it started is always ended.
+
+    options: further ones by name, each with its default. make_run(seed, **options) gives what has run() and close(good).
+    """
+    arguments = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "little"))
+    for name, default in options.items():
+        arguments.add_argument(f"--{name}", type=str if default is None else type(default), default=default)
+    chosen = arguments.parse_args()
+    if not os.access(CAIRN, os.X_OK):
+        sys.exit(f"{CAIRN} is not there: build it, or name the folder of the binaries in CAIRN_BIN")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    print(f"{os.path.basename(sys.argv[0])} --seed {chosen.seed}", flush=True)
+    run = make_run(**vars(chosen))
+    good = False
+    try:
+        run.run()
+        good = True
+    finally:
+        run.close(good)

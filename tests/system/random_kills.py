@@ -8,16 +8,13 @@ no call may fail but those of a mount that was killed.
   random_kills.py [--seed N] [--seconds S]     20 s, with CAIRN_SOAK=1 ten minutes
 """
 
-import argparse
 import collections
 import os
 import random
-import signal
-import sys
 import time
 
-from libcluster import CAIRN, Cluster, scaled
-from libworkers import KINDS, MOUNT_DIED, Hands
+from libcluster import Cluster, scaled
+from libworkers import KINDS, MOUNT_DIED, Hands, seeded_main
 
 WORKERS = 3
 LOSSES = 2  # m of the policy
@@ -96,26 +93,11 @@ class Run:
             self.cluster.remount()
             self.verify("flush")
 
-
-def main():
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "little"))
-    arguments.add_argument("--seconds", type=float, default=scaled(20, 600))
-    chosen = arguments.parse_args()
-    if not os.access(CAIRN, os.X_OK):
-        sys.exit(f"{CAIRN} is not there: build it, or name the folder of the binaries in CAIRN_BIN")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    print(f"random_kills.py --seed {chosen.seed}", flush=True)
-    run = Run(chosen.seed, chosen.seconds)
-    good = False
-    try:
-        run.run()
-        good = True
-    finally:
-        for worker in run.workers:
+    def close(self, good):
+        for worker in self.workers:
             worker.close()
-        run.cluster.close(show_logs=not good)
+        self.cluster.close(show_logs=not good)
 
 
 if __name__ == "__main__":
-    main()
+    seeded_main(__doc__, Run, seconds=float(scaled(20, 600)))
