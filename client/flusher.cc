@@ -295,6 +295,7 @@ Status Flusher::sync(const std::shared_ptr<Inode>& inode) {
 void Flusher::note_told(const std::shared_ptr<Inode>& inode) {
   Lock lock(inode->mutex);
   inode->file().failure_told = true;
+  inode->file().losses_synced = inode->file().losses;
 }
 
 Status Flusher::store(const std::shared_ptr<Inode>& inode) {
@@ -326,10 +327,7 @@ Status Flusher::store(const std::shared_ptr<Inode>& inode) {
     }
   }
   TRY(context_.session->alive());
-  if (file.losses > file.losses_synced) {
-    file.losses_synced = file.losses;
-    return file.loss;
-  }
+  if (file.losses > file.losses_synced) return file.loss;
   return {};
 }
 

@@ -13,12 +13,15 @@ std::vector<TreeLease::Recall> TreeLease::recall_all_but(SessionId but) {
 }
 
 void TreeLease::restore(const std::vector<SessionId>& mounts) {
-  for (const SessionId session : mounts) mounts_[session] = Mount{.may_cache = true, .generation = next_generation_++};
+  for (const SessionId session : mounts)
+    mounts_[session] = Mount{.may_cache = true, .unsaid = mounts.size() > 1, .generation = next_generation_++};
 }
 
 std::vector<TreeLease::Recall> TreeLease::reclaim(SessionId session) {
   const auto it = mounts_.find(session);
-  if (it == mounts_.end() || !it->second.may_cache || it->second.recall != 0 || mounts_.size() == 1) return {};
+  if (it == mounts_.end()) return {};
+  it->second.unsaid = false;
+  if (!it->second.may_cache || it->second.recall != 0 || mounts_.size() == 1) return {};
   it->second.recall = next_generation_++;
   return {{session, Lease{InodeId{0}, LeaseKind::exclusive, it->second.recall}}};
 }
@@ -26,6 +29,7 @@ std::vector<TreeLease::Recall> TreeLease::reclaim(SessionId session) {
 std::vector<TreeLease::Recall> TreeLease::open(SessionId session) {
   Mount& mount = mounts_[session];
   if (mount.started) return {};
+  mount.unsaid = false;
   mount.recall = 0;  // it starts anew and caches nothing: a recall under way is answered by that
   mount.may_cache = mounts_.size() == 1;
   mount.generation = mount.may_cache ? next_generation_++ : 0;
@@ -47,7 +51,7 @@ bool TreeLease::admitted(SessionId session) const {
 
 bool TreeLease::sole(SessionId session) const {
   const auto it = mounts_.find(session);
-  return it != mounts_.end() && it->second.may_cache && admitted(session);
+  return it != mounts_.end() && it->second.may_cache && !it->second.unsaid && admitted(session);
 }
 
 void TreeLease::acknowledge(SessionId session, uint64_t generation) {

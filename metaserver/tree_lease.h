@@ -38,7 +38,7 @@ class TreeLease {
   std::vector<Recall> open(SessionId mount);
   void seen(SessionId mount);            // it makes calls in its session, so it had its answer
   bool admitted(SessionId mount) const;  // no other mount may cache
-  bool sole(SessionId mount) const;  // it may cache, and nobody else
+  bool sole(SessionId mount) const;  // it may cache, and nobody else, and that is certain
   // The mount caches nothing any more. generation: of the recall it answers; an older recall's answer changes nothing.
   void acknowledge(SessionId mount, uint64_t generation);
   void release(SessionId mount);
@@ -53,6 +53,7 @@ class TreeLease {
   struct Mount {
     bool may_cache = false;
     bool started = false;     // it was seen to use the session in this run
+    bool unsaid = false;      // one of several after a restart: whether it was sole it has not said yet
     uint64_t generation = 0;  // of its grant
     uint64_t recall = 0;      // generation of the recall under way; 0: none
   };

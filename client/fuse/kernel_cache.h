@@ -7,7 +7,7 @@
 //
 // When another mount joins (become_shared), what was granted by time is waited out: nothing has to be remembered for
 // each name, absent names are covered too, and no directory is torn from under a shell that stands in it. Meanwhile the
-// other mount waits, at most as long as a timeout is. Why not more with several mounts: decision 6.
+// other mount waits, at most as long as a timeout is. Why not more with several mounts: decision 7.
 //
 // Notifications of the kernel may block until a READ of the same pages is answered: never send one from inside a
 // request. forget_later() leaves it to a thread of its own. All calls from any thread. mutex_ guards the tables and is

@@ -88,7 +88,7 @@ struct MetaClient::State {
   auto call(const Method<Request, Reply>& method, const Request& request, Duration attempt_timeout,
             uint64_t* leased = nullptr) -> decltype(from_wire(std::declval<const Reply&>())) {
     if (leased != nullptr) *leased = 0;
-    const Instant deadline = clock.now() + options.call_timeout;
+    Instant deadline = clock.now() + options.call_timeout;
     const Instant busy_deadline = clock.now() + kBusyTimeouts * options.call_timeout;
     bool refused_each_time = true;
     for (Duration duration = kFirstPause;; duration = std::min(2 * duration, kLongestPause)) {
@@ -107,9 +107,9 @@ struct MetaClient::State {
       }
       if (last.code != Errc::busy) refused_each_time = false;
       // A metaserver that answers is there, and what it waits for ends: another mount's lease, within its TTL.
-      const Instant last_time = last.code == Errc::busy ? busy_deadline : deadline;
-      if (clock.now() + duration >= last_time && refused_each_time) return last;
-      if (clock.now() + duration >= last_time) {
+      if (last.code == Errc::busy) deadline = std::min(clock.now() + options.call_timeout, busy_deadline);
+      if (clock.now() + duration >= deadline && refused_each_time) return last;
+      if (clock.now() + duration >= deadline) {
         return Error{Errc::timed_out, fmt::format("{} at {} had no answer within {} ms; last: {}", method.name,
                                                   metaserver.text(), options.call_timeout / 1ms, last.what)};
       }

@@ -8,10 +8,12 @@
 
 #include <set>
 #include <string>
+#include <vector>
 
 #include "client/filesystem.h"
 #include "common/meta/admin.h"
 #include "metaserver/memory_store.h"
+#include "tests/campaign/shared_files.h"
 #include "tests/campaign/story.h"
 #include "tests/sim/sim_cluster.h"
 
@@ -64,6 +66,13 @@ class CairnWorld {
   bool verdict() const { return verdict_; }
   bool judged_now() const { return !judges_.empty(); }
   void sleep(Duration time) { cluster_.scheduler().sleep(time); }
+  Instant now() { return cluster_.scheduler().now(); }
+  SharedFiles& shared() { return shared_; }
+  // A client begins a mount, or gives one up.
+  void new_life(uint64_t client);
+  // A client has died, begun anew or lost its session since the last call, so that what it had not synced may be gone:
+  // the shared files' models know.
+  bool lives_changed();
 
   // From any fiber. Waits in virtual time; if it takes longer the run is wrong.
   void wait_until(const std::string& what, Duration longest, const std::function<bool()>& done);
@@ -89,6 +98,15 @@ class CairnWorld {
   bool calm_ = true;
   bool verdict_ = false;
   std::set<std::string> judges_;
+  SharedFiles shared_;
+  struct Life {
+    uint64_t number = 0;
+    bool running = false;
+    bool operator==(const Life&) const = default;
+  };
+  std::vector<uint64_t> begun_;  // lives of each client
+  std::vector<Life> seen_;       // as lives_changed() last saw them
+  uint64_t seen_expired_ = 0;    // sessions that were silent for too long, the same
 };
 
 }  // namespace cairn

@@ -13,7 +13,7 @@ class ClusterRun {
   ClusterRun(RunPlan plan, int story_to)
       : plan_(plan), world_(plan.world, story_to), random_(mix64(plan.world.seed ^ 0xC0FFEE)) {
     for (uint32_t i = 0; i < plan.world.clients; ++i) {
-      states_.push_back({.client = CairnWorld::client(i), .options = plan.work});
+      states_.push_back({.client = CairnWorld::client(i), .index = i, .options = plan.work});
     }
     world_.on_hang([this] {
       for (const WorkloadState& state : states_) state.tell(world_.story());

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "common/base/random.h"
+#include "tests/campaign/shared_worker.h"
 #include "tests/campaign/worker.h"
 
 namespace cairn {
@@ -114,6 +115,15 @@ void work(CairnWorld& world, WorkloadState& state, Filesystem& files, uint64_t s
       }
     });
   }
+  if (world.options().clients == 1) return;
+  threads.emplace_back("shared", [&world, &state, &files, own_seed = random()] {
+    try {
+      SharedWorker worker(world, state, files, state.index, own_seed);
+      while (!state.finish && !state.broken) worker.step();
+    } catch (const CallFailed& failure) {
+      end_mount(world, state, failure);
+    }
+  });
 }  // joins them
 
 // One mount: judges what is there, works, closes. Everything is acknowledged if all went well.
@@ -122,6 +132,7 @@ void run_mount(CairnWorld& world, WorkloadState& state, SimMachine& machine) {
   world.begin_judging(machine.name);
   const auto files = mount(world, state, machine);
   story.tell("{}: mounted", state.client);
+  world.new_life(state.index);
   state.mounted = files.get();
   state.broken = false;
   state.doing.assign(state.options.workers, "");
@@ -135,6 +146,7 @@ void run_mount(CairnWorld& world, WorkloadState& state, SimMachine& machine) {
   world.end_judging(machine.name);
   if (!state.broken) work(world, state, *files, machine.seed + state.mounts);
   state.mounted = nullptr;
+  if (state.broken) world.new_life(state.index);  // what cannot be stored is given up with it
   const Status closed = files->close();
   if (!world.options().harsh) story.must("close", closed);
   if (state.broken || !closed.ok()) return story.tell("{}: closed with errors", state.client);
@@ -182,6 +194,7 @@ void run_deletion(CairnWorld& world, WorkloadState& state, SimMachine& machine) 
       story.must("unlink " + name, files->unlink(directory.inode, name));
     story.must("rmdir", files->rmdir(kRootInode, state.directory(i)));
   }
+  SharedWorker::remove_all(world, *files);
   story.must("close", files->close());
 }
 

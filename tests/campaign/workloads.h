@@ -34,6 +34,7 @@ T expect(CairnWorld& world, const std::string& what, Result<T> result) {
 // What a client's program and the test's driver tell each other; outside of the machines.
 struct WorkloadState {
   std::string client;  // its machine; also the prefix of its directories
+  uint32_t index = 0;  // of it
   WorkloadOptions options;
   Oracle oracle{};
   bool finish = false;     // set by the driver: sync, close, and end

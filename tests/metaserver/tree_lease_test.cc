@@ -79,6 +79,7 @@ TEST(TreeLeaseTest, AfterARestartALoneMountCountsAsSoleAndOfSeveralNoneUntilThey
   EXPECT_THAT(two.open(kC), SizeIs(2));
   EXPECT_FALSE(two.admitted(kC));
   two.release(kA);
+  EXPECT_FALSE(two.sole(kB)) << "it has not said yet";
   EXPECT_THAT(two.reclaim(kB), IsEmpty()) << "it was recalled already";
   EXPECT_FALSE(two.admitted(kC)) << "B was the sole one and has not given it back";
   two.release(kB);

@@ -91,7 +91,7 @@ class RandomValues {
   }
   Lease lease() { return {id<InodeId>(), static_cast<LeaseKind>(1 + below(3)), random_()}; }
   Event event() {
-    Event event{random_(), static_cast<EventType>(1 + below(5)), {}, {}};
+    Event event{random_(), static_cast<EventType>(1 + below(4)), {}, {}};
     if (event.type == EventType::recall || event.type == EventType::revoked) event.lease = lease();
     if (event.type == EventType::lock_ended) event.lock = lock_notice();
     return event;
