@@ -67,9 +67,10 @@ Status Filesystem::State::open_session() {
   };
   hooks.lease_what_is_in_use = [this] { context.leases->lease_what_is_in_use(); };
   hooks.recalled = [this](const Lease& lease) { context.leases->recalled(lease); };
-  hooks.reclaim = [this](bool sole) {
-    locks.restarted(context.session->run());  // first: with the last lease everything is said
-    context.leases->reclaim(sole);
+  hooks.reclaim = [this](bool sole) -> Status {
+    context.names.clear();                         // also of directories whose inodes, and so their leases, were let go
+    TRY(locks.restarted(context.session->run()));  // first: with the last lease everything is said
+    return context.leases->reclaim(sole);
   };
   hooks.lost = [this] { lose_session(); };
   hooks.request = [this] { return session_request(); };

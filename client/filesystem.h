@@ -1,9 +1,10 @@
 // The filesystem without FUSE: what the mount, tests and tools call.
 //
 // Calls are blocking and may come from any thread. Each takes effect at one moment between its start and its end, for
-// all mounts (docs/coherence.md). What write() accepted is buffered for at most 5 s; what fsync() acknowledged survives (docs/failure_model.md). Inodes are
-// named by their id; there is no per-inode state that a caller must free, but open() handles must be released.
-// Permissions are not checked here: the kernel does (mount option default_permissions).
+// all mounts (docs/coherence.md). What write() accepted is buffered for at most 5 s; what fsync() acknowledged survives
+// (docs/failure_model.md). Inodes are named by their id; there is no per-inode state that a caller must free, but
+// open() handles must be released. Permissions are not checked here: the kernel does (mount option
+// default_permissions).
 #pragma once
 
 #include <cstdint>
@@ -117,7 +118,7 @@ class Filesystem {
 
   // For tests and tools.
   std::string statistics_json()
-      const;  // counters: reads, writes, cells, decoded stripes, messages, dirty and cached bytes
+      const;                       // counters: reads, writes, cells, decoded stripes, messages, dirty and cached bytes
   uint64_t lost_sessions() const;  // how often the metaserver ended this mount's session, with what was buffered
   Address metaserver() const;
   static std::string host();  // as the session names it

@@ -165,8 +165,8 @@ Result<std::string> Filesystem::get_xattr(InodeId id, const std::string& name) {
   Result<std::string> value = context.noted(context.meta.get_xattr(id, name, &leased));
   if (!value.ok() && value.code() != Errc::no_attribute) return value;
   Lock lock(inode->mutex);
-  if (context.leases->keep(*inode, asked.lease, leased) && inode->changed_at <= asked.at && inode->xattrs.size() < kCachedXattrs &&
-      (!value.ok() || value->size() <= kCachedXattrBytes)) {
+  if (context.leases->keep(*inode, asked.lease, leased) && inode->changed_at <= asked.at &&
+      inode->xattrs.size() < kCachedXattrs && (!value.ok() || value->size() <= kCachedXattrBytes)) {
     inode->xattrs[name] = value.ok() ? std::optional(*value) : std::nullopt;
   }
   return value;

@@ -42,7 +42,7 @@ struct Filesystem::State {
   // The answer of our own change to the inode.
   Attributes changed(const Attributes& answer, const Asked& asked);
   void invalidate(InodeId inode);  // attributes: an own call changed them without saying to what
-  void forget(Inode& inode);  // all that is cached of it; its mutex is held
+  void forget(Inode& inode);       // all that is cached of it; its mutex is held
   void note_name(InodeId parent, const std::string& name, std::optional<NameCache::Known> known, const Asked& asked);
   InodeId known_child(InodeId parent, const std::string& name);  // 0: not known
   void wake_all();
@@ -57,7 +57,7 @@ struct Filesystem::State {
   static bool unknown_fate(Errc code);
 
   // --- data ---
-  Status know(const std::shared_ptr<Inode>& inode);  // its class is known
+  Status know(const std::shared_ptr<Inode>& inode);      // its class is known
   Status know_end(const std::shared_ptr<Inode>& inode);  // and its size: the write lease is held
   Result<size_t> read(const std::shared_ptr<Inode>& inode, uint64_t offset, std::span<uint8_t> into, bool of_pages);
   // Alone with the inode: nothing is flushing, no writer or flush begins until end_change.

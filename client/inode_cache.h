@@ -80,7 +80,7 @@ struct Inode {
   const FileState* file_if() const { return file_.get(); }
   FileState* file_if() { return file_.get(); }
 
-  bool dirty() const;     // something is buffered that no commit has taken
+  bool dirty() const;                               // something is buffered that no commit has taken
   uint64_t size() const;                            // with what is buffered
   Attributes overlaid(Attributes committed) const;  // the same, with what is buffered
   // A newer answer of the metaserver, also if it is not to be cached.

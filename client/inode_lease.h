@@ -1,7 +1,8 @@
 // What this mount may know of one inode without asking, while other mounts may change it; and what its kernel keeps.
 //
 //   held        none --answer or acquire--> read / write --recall--> read / none      (the sole mount needs none)
-//   recalling   programs' calls wait; what is buffered is flushed, the kernel's pages are dropped; then it is given back
+//   recalling   programs' calls wait; what is buffered is flushed, the kernel's pages are dropped; then it is given
+//   back
 //
 // Guarded by the inode's mutex. The rules are in docs/coherence.md; lease_keeper.h keeps them.
 #pragma once
@@ -18,6 +19,7 @@ struct PageRange {
 struct InodeLease {
   enum class Held : uint8_t { none, read, write };
   Held held = Held::none;
+  bool wanted = false;  // a recall waits for the pins
   bool recalling = false;
   uint32_t pins = 0;         // calls that have acquired it and are not done: a recall waits for them
   uint32_t own_changes = 0;  // calls of ours that change the inode at the metaserver now: what is cached is old or new

@@ -13,10 +13,11 @@ namespace {
 
 using Held = InodeLease::Held;
 
-constexpr size_t kBatch = 256;             // leases of one message
-constexpr Duration kFlushAgain = 200ms;    // of what could not be stored, before a lease is given back
-constexpr Duration kAskAgain = 2ms;        // for a lease, while a change of another mount is under way
-constexpr Duration kPageMayWait = 10ms;    // for the kernel to drop pages beside it; then it is the page that it waits for
+constexpr size_t kBatch = 256;           // leases of one message
+constexpr Duration kFlushAgain = 200ms;  // of what could not be stored, before a lease is given back
+constexpr Duration kAskAgain = 2ms;      // for a lease, while a change of another mount is under way
+constexpr Duration kPageMayWait =
+    10ms;  // for the kernel to drop pages beside it; then it is the page that it waits for
 constexpr uint64_t kWholeFile = INT64_MAX;
 
 // What is left of the file without these ranges.
@@ -104,7 +105,8 @@ bool LeaseKeeper::may_keep_for_recall(const Inode& inode, const Asked& asked) co
 }
 
 void LeaseKeeper::wait_for_recall(Inode& inode, Lock& lock) const {
-  inode.changed.wait(lock, [&] { return !inode.lease.recalling || !session_.alive().ok(); });
+  inode.changed.wait(
+      lock, [&] { return (!inode.lease.recalling && !inode.lease.wanted) || !session_.alive().ok() || stopped(); });
 }
 
 // ---- getting leases ------------------------------------------------------------------------------------------------
@@ -247,7 +249,10 @@ void LeaseKeeper::give_back(const Lease& recall) {
   const std::shared_ptr<Inode> inode = inodes_.get(recall.inode);
   {
     Lock lock(inode->mutex);
-    inode->changed.wait(lock, [&] { return (inode->lease.pins == 0 && !inode->lease.recalling) || stopped(); });
+    inode->changed.wait(lock, [&] { return (!inode->lease.recalling && !inode->lease.wanted) || stopped(); });
+    inode->lease.wanted = true;  // calls that come now do not keep it from being given back
+    inode->changed.wait(lock, [&] { return inode->lease.pins == 0 || stopped(); });
+    inode->lease.wanted = false;
     inode->lease.recalling = true;
     inode->changed.notify_all();
   }
@@ -269,8 +274,13 @@ void LeaseKeeper::give_back(const Lease& recall) {
     lease.recalling = false;
     inode->changed.notify_all();
   }
-  const Status told = meta_.release_leases({recall}, open ? std::vector{recall.inode} : std::vector<InodeId>{});
-  if (!told.ok()) session_.note(told.error());
+  // Until it is known: others wait for it.
+  while (!stopped()) {
+    const Status told = meta_.release_leases({recall}, open ? std::vector{recall.inode} : std::vector<InodeId>{});
+    if (told.ok()) return;
+    session_.note(told.error());
+    if (told.code() == Errc::no_session || !session_.alive().ok()) return;
+  }
 }
 
 void LeaseKeeper::lease_what_is_in_use() {
@@ -278,8 +288,10 @@ void LeaseKeeper::lease_what_is_in_use() {
   std::vector<Lease> wanted;
   const auto ask = [&] {
     const Asked asked = asking();
-    const Result<std::vector<Lease>> granted = meta_.acquire_leases(wanted);
-    if (!granted.ok()) session_.note(granted.error());
+    Result<std::vector<Lease>> granted = meta_.acquire_leases(wanted);
+    // Until it is known: no other mount may be let in while something is buffered or open without a lease.
+    while (!granted.ok() && granted.code() != Errc::no_session && session_.alive().ok() && !stopped())
+      granted = meta_.acquire_leases(wanted);
     for (const auto& inode : used) {
       if (!granted.ok()) break;
       const auto own = std::ranges::find(*granted, inode->id, &Lease::inode);
@@ -302,7 +314,7 @@ void LeaseKeeper::lease_what_is_in_use() {
   if (!used.empty()) ask();
 }
 
-void LeaseKeeper::reclaim(bool sole) {
+Status LeaseKeeper::reclaim(bool sole) {
   reached(RarePath::reclaimed_leases);
   std::vector<Lease> held;
   for (const auto& inode : inodes_.all()) {
@@ -316,10 +328,9 @@ void LeaseKeeper::reclaim(bool sole) {
     const size_t to = std::min(held.size(), from + kBatch);
     const std::vector<Lease> page(held.begin() + static_cast<std::ptrdiff_t>(from),
                                   held.begin() + static_cast<std::ptrdiff_t>(to));
-    const Result<std::vector<Lease>> again = meta_.reclaim_leases(page, to == held.size());
-    if (!again.ok()) return session_.note(again.error());
+    ASSIGN(const std::vector<Lease> again, meta_.reclaim_leases(page, to == held.size(), session_.run()));
     for (const Lease& lease : page) {
-      if (raw(lease.inode) == 0 || std::ranges::find(*again, lease.inode, &Lease::inode) != again->end()) continue;
+      if (raw(lease.inode) == 0 || std::ranges::find(again, lease.inode, &Lease::inode) != again.end()) continue;
       const std::shared_ptr<Inode> inode = inodes_.get(lease.inode);
       const Lock lock(inode->mutex);
       inode->lease.held = Held::none;
@@ -327,7 +338,7 @@ void LeaseKeeper::reclaim(bool sole) {
       log_.note(lease.inode);
     }
     from = to;
-    if (from == held.size()) return;
+    if (from == held.size()) return {};
   }
 }
 

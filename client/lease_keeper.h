@@ -17,8 +17,8 @@
 #include <vector>
 
 #include "client/inode_cache.h"
-#include "client/name_cache.h"
 #include "client/lease_log.h"
+#include "client/name_cache.h"
 #include "client/session_keeper.h"
 #include "common/rpc/meta_client.h"
 
@@ -57,7 +57,7 @@ class LeaseKeeper {
   // An answer to a change of ours.
   bool may_keep(const Inode& inode, const Asked& asked) const;
   bool may_keep_for_recall(const Inode& inode, const Asked& asked) const;  // by what a recall waits for
-  void wait_for_recall(Inode& inode, Lock& lock) const;
+  void wait_for_recall(Inode& inode, Lock& lock) const;  // also for one that waits for calls under way
 
   // --- without it ---
   // The right to buffer writes, or to change size and extents; unpin() when that is done. The sole mount has it.
@@ -73,7 +73,7 @@ class LeaseKeeper {
   // The sole mount is not alone any more: every inode that is open or dirty gets a lease of its own.
   void lease_what_is_in_use();
   // The metaserver has restarted and knows no leases. sole: of the tree.
-  void reclaim(bool sole);
+  Status reclaim(bool sole);
   void forget_all();  // leases that the metaserver has forgotten, or of a session that is gone
 
  private:

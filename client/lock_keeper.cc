@@ -307,14 +307,7 @@ void LockKeeper::ended(const LockNotice& notice) {
   done(notice.outcome);
 }
 
-void LockKeeper::restarted(uint64_t run) {
-  const Status reclaimed = reclaim_unless(run);
-  if (reclaimed.ok()) return;
-  spdlog::warn("locks could not be reclaimed yet: {}", reclaimed.error().what);
-  const Lock lock(mutex_);
-  to_reclaim_ = run;  // others are granted nothing until then
-  changed_.notify_all();
-}
+Status LockKeeper::restarted(uint64_t run) { return reclaim_unless(run); }
 
 Status LockKeeper::reclaim() { return reclaim_unless(0); }
 
@@ -392,16 +385,14 @@ void LockKeeper::loop() {
   Lock lock(mutex_);
   Instant not_before{};
   while (true) {
-    const auto idle = [this] { return to_cancel_.empty() && to_unlock_.empty() && to_reclaim_ == 0; };
+    const auto idle = [this] { return to_cancel_.empty() && to_unlock_.empty(); };
     changed_.wait(lock, [&] { return stopping_ || (!failed_ && !idle()); });
     // After a failure the next attempt waits, so that a metaserver that is away is not asked without a pause.
     changed_.wait_until(lock, not_before, [&] { return stopping_; });
     if (stopping_) return;
     const std::vector<uint64_t> cancels = std::exchange(to_cancel_, {});
     const std::vector<OwnerKey> unlocks = std::exchange(to_unlock_, {});
-    const uint64_t run = std::exchange(to_reclaim_, 0);
     lock.unlock();
-    if (run != 0) restarted(run);
     for (const uint64_t name : cancels) cancel(name);
     for (const OwnerKey& key : unlocks) unlock_later(key);
     lock.lock();

@@ -60,7 +60,7 @@ class LockKeeper {
 
   // Events of the session.
   void ended(const LockNotice& notice);
-  void restarted(uint64_t run);  // reclaims, unless that was done for this run
+  Status restarted(uint64_t run);  // reclaims, unless that was done for this run
   // Tells the metaserver all that is held and waited for; after a restart, before anything else is granted.
   Status reclaim();
   // Everybody who waits is told so, and later requests too: the mount goes away.
@@ -113,7 +113,6 @@ class LockKeeper {
   bool reclaiming_ = false;  // no call begins
   std::vector<uint64_t> to_cancel_;
   std::vector<OwnerKey> to_unlock_;
-  uint64_t to_reclaim_ = 0;  // the run that has not been told; 0: none
   std::optional<Error> failed_;
   bool stopping_ = false;
   Thread thread_;  // cancels what was interrupted; repeats what had no answer

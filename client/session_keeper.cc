@@ -175,15 +175,23 @@ bool SessionKeeper::replace() {
 
 // Once for each run: the metaserver has forgotten the leases, and waits for all who may hold some.
 void SessionKeeper::note_run(uint64_t run) {
+  uint64_t before = 0;
   {
     Lock lock(mutex_);
     if (run == run_ || dead_ || reclaiming_) return;
     reclaiming_ = true;
+    before = run_;
     run_ = run;  // from here on answers of the earlier run bring no leases, so what is held now is all
   }
-  hooks_.reclaim(sole());
+  const Status reclaimed = hooks_.reclaim(sole());
+  if (!reclaimed.ok()) {
+    spdlog::warn("leases and locks could not be named to the metaserver that has restarted; again: {}",
+                 reclaimed.error().what);
+    note(reclaimed.error());
+  }
   Lock lock(mutex_);
   reclaiming_ = false;
+  if (!reclaimed.ok()) run_ = before;  // the next answer leads here again
 }
 
 void SessionKeeper::ask_to_be_sole() {

@@ -3,10 +3,10 @@
 //   open --renewals fail--> lapsed (nothing cached is trusted) --answered--> open
 //     '---the metaserver knows it no more---> lost: what was buffered is lost, and said once ---> a new session
 //
-// Two threads: one renews and replaces a lost session, one long-polls events on a connection of its own. A recall of the
-// tree is answered in the order: trust ends, caches are dropped, everything dirty is flushed, the kernel's caches are
-// dropped, what is in use gets leases of its own, and only then the next poll acknowledges it. Any thread. The mutex is
-// not held in callbacks and calls.
+// Two threads: one renews and replaces a lost session, one long-polls events on a connection of its own. A recall of
+// the tree is answered in the order: trust ends, caches are dropped, everything dirty is flushed, the kernel's caches
+// are dropped, what is in use gets leases of its own, and only then the next poll acknowledges it. Any thread. The
+// mutex is not held in callbacks and calls.
 #pragma once
 
 #include <atomic>
@@ -30,7 +30,7 @@ class SessionKeeper {
     std::function<void()> lease_what_is_in_use;
     std::function<void()> map_changed;
     std::function<void(const Lease&)> recalled;  // the lease of an inode
-    std::function<void(bool sole)> reclaim;      // the metaserver has restarted
+    std::function<Status(bool sole)> reclaim;    // the metaserver has restarted
     std::function<void()> wake;                  // everybody who waits: the session is lost
     std::function<void()> lost;                  // what it had buffered is given up
     std::function<SessionRequest()> request;     // of the session that replaces it

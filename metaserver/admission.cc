@@ -67,7 +67,8 @@ void Admission::pin_where_open(SessionId session, InodeId orphan) {
 
 void Admission::pin(InodeId orphan, const std::vector<SessionId>& sessions) {
   const Outcome outcome = committer_.propose(PinOrphan{orphan, sessions});
-  if (!outcome.ok()) spdlog::warn("inode {} is open elsewhere and was not pinned: {}", raw(orphan), outcome.error().what);
+  if (!outcome.ok())
+    spdlog::warn("inode {} is open elsewhere and was not pinned: {}", raw(orphan), outcome.error().what);
 }
 
 Outcome Admission::make(Command command, bool& leased) {
@@ -77,8 +78,8 @@ Outcome Admission::make(Command command, bool& leased) {
   if (made == nullptr) return outcome;
   const Result<Sessions::Standing> standing = sessions_.standing(session);
   // Another mount may have looked the new name up already: then there is no lease, which is right too.
-  leased = standing.ok() && *standing == Sessions::Standing::shared &&
-           leases_.granted_new(session, made->attributes.inode);
+  leased =
+      standing.ok() && *standing == Sessions::Standing::shared && leases_.granted_new(session, made->attributes.inode);
   return outcome;
 }
 
@@ -121,8 +122,11 @@ Result<std::vector<Lease>> Admission::acquire(SessionId session, const std::vect
   return granted;
 }
 
-Result<std::vector<Lease>> Admission::reclaim(SessionId session, const std::vector<Lease>& leases, bool last) {
+Result<std::vector<Lease>> Admission::reclaim(SessionId session, const std::vector<Lease>& leases, bool last,
+                                              uint64_t run) {
   TRY(sessions_.check(session));
+  // The last page of what was told to an earlier run must not count for the whole.
+  if (run != sessions_.run()) return Error{Errc::stale_epoch, "the metaserver has restarted: name all leases again"};
   std::vector<Lease> held = leases_.reclaim(session, leases, false);
   for (const Lease& lease : leases) {
     // Without names, and open there: the session that removed it has not freed it, because that waits for this.

@@ -2,7 +2,8 @@
 //
 //   sole mount    straight to the store or the log: nobody else keeps anything
 //   shared        leases.h first
-//   outside       a tool: its changes are admitted like a mount's, its looks are not (they may show what is a little old)
+//   outside       a tool: its changes are admitted like a mount's, its looks are not (they may show what is a little
+//   old)
 //
 // Any thread. Not here: what waits for what (leases.h), which inodes a change is about (affected.h).
 #pragma once
@@ -48,7 +49,7 @@ class Admission {
 
   Result<SessionGrant> open(const SessionRequest& request);  // it holds nothing, also if the metaserver has restarted
   Result<std::vector<Lease>> acquire(SessionId session, const std::vector<Lease>& leases);
-  Result<std::vector<Lease>> reclaim(SessionId session, const std::vector<Lease>& leases, bool last);
+  Result<std::vector<Lease>> reclaim(SessionId session, const std::vector<Lease>& leases, bool last, uint64_t run);
   Status release(SessionId session, const std::vector<Lease>& leases, const std::vector<InodeId>& open);
 
  private:

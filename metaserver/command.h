@@ -75,8 +75,7 @@ struct PinOrphan {  // these sessions have an inode without names open: it is fr
 using CommandBody =
     std::variant<MakeNode, LinkNode, RemoveName, Rename, SetAttributes, SetXattr, RemoveXattr, TrimRange, ForgetOrphans,
                  Commit, SealChunks, OpenSession, EndSession, CreateChunks, RegisterServer, DefineClass, SealForRepair,
-                 ReleaseExtents, CondemnChunks, ChunksRemoved, StripesPunched, SealsConfirmed,
-                 PinOrphan>;
+                 ReleaseExtents, CondemnChunks, ChunksRemoved, StripesPunched, SealsConfirmed, PinOrphan>;
 
 struct Command {
   Mutation mutation;    // session 0: the metaserver's own, without a stored outcome

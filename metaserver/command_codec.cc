@@ -203,9 +203,9 @@ Result<Outcome> decode_outcome(std::string_view bytes) {
 
 const char* name_of(const CommandBody& body) {
   static constexpr const char* kNames[] = {
-      "make_node",      "link",           "remove",          "rename",         "set_attributes",  "set_xattr",
-      "remove_xattr",   "trim_range",     "forget_orphans",  "commit",         "seal_chunks",     "open_session",
-      "end_session",    "create_chunks",  "register_server", "define_class",   "seal_for_repair", "release_extents",
+      "make_node",      "link",           "remove",          "rename",          "set_attributes",  "set_xattr",
+      "remove_xattr",   "trim_range",     "forget_orphans",  "commit",          "seal_chunks",     "open_session",
+      "end_session",    "create_chunks",  "register_server", "define_class",    "seal_for_repair", "release_extents",
       "condemn_chunks", "chunks_removed", "stripes_punched", "seals_confirmed", "pin_orphan"};
   static_assert(std::size(kNames) == std::variant_size_v<CommandBody>);
   return kNames[body.index()];

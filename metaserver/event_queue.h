@@ -22,9 +22,8 @@ class EventQueue {
 
   void push_recall(const Lease& lease) {
     if (raw(lease.inode) == 0) {
-      std::erase_if(events_, [](const Event& event) {
-        return event.type == EventType::recall && raw(event.lease->inode) == 0;
-      });
+      std::erase_if(events_,
+                    [](const Event& event) { return event.type == EventType::recall && raw(event.lease->inode) == 0; });
     }
     events_.push_back({next_sequence_++, EventType::recall, lease, std::nullopt});
   }

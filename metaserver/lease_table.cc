@@ -74,9 +74,7 @@ LeaseTable::Obstacles LeaseTable::obstacles(InodeId inode, SessionId session, Wa
                            : wanted == Wanted::change ? LeaseKind::read
                                                       : LeaseKind::exclusive;
     // Kinds are ordered from what takes least to what takes most: write, read, exclusive.
-    const auto strength = [](LeaseKind one) {
-      return one == LeaseKind::write ? 0 : one == LeaseKind::read ? 1 : 2;
-    };
+    const auto strength = [](LeaseKind one) { return one == LeaseKind::write ? 0 : one == LeaseKind::read ? 1 : 2; };
     if (holder.recall != 0 && strength(holder.recalled) >= strength(kind)) continue;
     const Instant earliest = holder.held == Held::write ? holder.granted + options_.write_hold : now;
     if (now < earliest) {

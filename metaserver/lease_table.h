@@ -3,9 +3,9 @@
 //   none --> read  --> none        read: data, attributes, names of a directory; many holders
 //        --> write --> read/none   write: one holder, which buffers data, size and times
 //
-// A claim says that a session is about to change an inode: from its start to its end nobody else is granted a lease, and
-// it may go on once nobody else holds one that is in its way (obstacles). Claims of changes do not exclude each other,
-// the log orders them; claims of write leases are served first come, first served.
+// A claim says that a session is about to change an inode: from its start to its end nobody else is granted a lease,
+// and it may go on once nobody else holds one that is in its way (obstacles). Claims of changes do not exclude each
+// other, the log orders them; claims of write leases are served first come, first served.
 //
 // A session that was answered about an inode stays listed even without a lease, because it may have the inode open:
 // when the last name goes, it is asked (Wanted::removal).
@@ -30,8 +30,8 @@ namespace cairn {
 class LeaseTable {
  public:
   struct Options {
-    uint64_t first_number = 1;       // of recalls: above those of any earlier run
-    Duration write_hold = 1ms;       // a write lease is not recalled sooner: its holder must have been able to use it
+    uint64_t first_number = 1;         // of recalls: above those of any earlier run
+    Duration write_hold = 1ms;         // a write lease is not recalled sooner: its holder must have been able to use it
     size_t most_of_session = 100'000;  // listed inodes; beyond this some are recalled, beyond twice nothing is listed
   };
   explicit LeaseTable(Options options) : options_(options), next_number_(options.first_number) {}
@@ -73,7 +73,7 @@ class LeaseTable {
   // Recalls for a session that has too many listed: nobody waits for them.
   std::vector<Recall> shed(SessionId session);
 
-  bool writes(InodeId inode, SessionId session) const;  // holds the write lease
+  bool writes(InodeId inode, SessionId session) const;                        // holds the write lease
   std::vector<SessionId> open_elsewhere(InodeId inode, SessionId but) const;  // have said so
   size_t leases() const { return leases_; }
   size_t listed(SessionId session) const;

@@ -6,8 +6,7 @@
 
 namespace cairn {
 
-Leases::Leases(Clock& clock, Options options)
-    : clock_(clock), options_(std::move(options)), table_(options_.table) {}
+Leases::Leases(Clock& clock, Options options) : clock_(clock), options_(std::move(options)), table_(options_.table) {}
 
 void Leases::restore(const std::vector<SessionId>& sessions) {
   const Lock lock(mutex_);
@@ -73,9 +72,7 @@ Result<bool> Leases::admit_read(SessionId session, InodeId inode) {
 }
 
 Leases::Change::Change(Change&& other) noexcept
-    : leases_(std::exchange(other.leases_, nullptr)),
-      session_(other.session_),
-      claims_(std::move(other.claims_)) {}
+    : leases_(std::exchange(other.leases_, nullptr)), session_(other.session_), claims_(std::move(other.claims_)) {}
 
 Leases::Change::~Change() {
   if (leases_ == nullptr || claims_.empty()) return;

@@ -175,23 +175,21 @@ Status Metaserver::start() {
   if (!first.ok()) return first.error();
   const uint64_t first_sequence = raw(parts.committer->applied()) << 20;
 
-  parts.sessions = std::make_unique<Sessions>(clock_, *parts.committer, store_,
-                                              Sessions::Options{.ttl = options_.session_ttl,
-                                                                .incarnation = incarnation,
-                                                                .first_sequence = first_sequence,
-                                                                .most = options_.most_sessions,
-                                                                .on_end = [&parts](SessionId session) {
-                                                                  parts.session_ended(session);
-                                                                }});
+  parts.sessions = std::make_unique<Sessions>(
+      clock_, *parts.committer, store_,
+      Sessions::Options{.ttl = options_.session_ttl,
+                        .incarnation = incarnation,
+                        .first_sequence = first_sequence,
+                        .most = options_.most_sessions,
+                        .on_end = [&parts](SessionId session) { parts.session_ended(session); }});
   LeaseTable::Options table;
   table.first_number = first_sequence;
   parts.leases = std::make_unique<Leases>(
-      clock_, Leases::Options{.table = table,
-                              .deliver = [&parts](const auto& recalls) { parts.sessions->deliver(recalls); }});
+      clock_,
+      Leases::Options{.table = table, .deliver = [&parts](const auto& recalls) { parts.sessions->deliver(recalls); }});
   ASSIGN(const std::vector<SessionId> mounts, parts.sessions->restore());
   parts.leases->restore(mounts);
-  parts.admission =
-      std::make_unique<Admission>(*parts.committer, store_, *parts.sessions, *parts.leases);
+  parts.admission = std::make_unique<Admission>(*parts.committer, store_, *parts.sessions, *parts.leases);
   // A token for each microsecond: more than can be granted, so those of the next run are larger. JSON keeps them exact.
   const uint64_t first_token = static_cast<uint64_t>(parts.committer->last_wall_ns()) / 1000;
   parts.locks = std::make_unique<Locks>(
@@ -217,11 +215,11 @@ Status Metaserver::start() {
       std::make_unique<StatusReporter>(clock_, store_, *parts.log, *parts.committer, *parts.cluster, *parts.sessions,
                                        StatusReporter::Findings{.troubles = [&parts] { return parts.troubles(); },
                                                                 .lost = [&parts] { return parts.sweep->lost(); }});
-  parts.server = std::make_unique<RpcServer>(
-      network_, clock_,
-      metaserver_processor(
-          {*parts.committer, store_, *parts.sessions, *parts.admission, *parts.cluster, *parts.status, *parts.locks}),
-      options_.rpc);
+  parts.server =
+      std::make_unique<RpcServer>(network_, clock_,
+                                  metaserver_processor({*parts.committer, store_, *parts.sessions, *parts.admission,
+                                                        *parts.cluster, *parts.status, *parts.locks}),
+                                  options_.rpc);
   TRY(parts.server->start(options_.listen));
   parts.janitor->start();
   parts.sweep->start();

@@ -59,8 +59,7 @@ class Service final : public thrift::MetaserverIf {
   }
   void acquire_leases(thrift::AcquireReply& reply, const thrift::AcquireRequest& request) override {
     const auto leases = from_wire(request.leases);
-    leases.ok() ? answer(reply, parts_.admission.acquire(session_of(request), *leases))
-                : answer(reply, leases.error());
+    leases.ok() ? answer(reply, parts_.admission.acquire(session_of(request), *leases)) : answer(reply, leases.error());
   }
   void release_leases(thrift::EmptyReply& reply, const thrift::ReleaseRequest& request) override {
     const auto leases = from_wire(request.leases);
@@ -70,7 +69,8 @@ class Service final : public thrift::MetaserverIf {
   }
   void reclaim_leases(thrift::AcquireReply& reply, const thrift::AcquireRequest& request) override {
     const auto leases = from_wire(request.leases);
-    leases.ok() ? answer(reply, parts_.admission.reclaim(session_of(request), *leases, request.last))
+    leases.ok() ? answer(reply, parts_.admission.reclaim(session_of(request), *leases, request.last,
+                                                         static_cast<uint64_t>(request.run)))
                 : answer(reply, leases.error());
     parts_.locks.grace_changed();
   }

@@ -1,8 +1,8 @@
 // The metaserver's calls: each unpacks its request, calls what decides, and packs the reply; one line where possible.
 //
-// Looks go to queries.h over one consistent view, and never wait for the log; changes go through the committer; of both,
-// what mounts cache is admitted first (admission.h). One
-// handler serves all connections: it has no state of its own. Generated Thrift types end here.
+// Looks go to queries.h over one consistent view, and never wait for the log; changes go through the committer; of
+// both, what mounts cache is admitted first (admission.h). One handler serves all connections: it has no state of its
+// own. Generated Thrift types end here.
 #pragma once
 
 #include <memory>

@@ -2,8 +2,9 @@
 // events.
 //
 // Admission stands before the log: a second mount's open_session is answered only when nobody else may cache the tree.
-// From then on there are leases of single inodes (leases.h), whose recalls are queued here. The decisions are session_table.h, tree_lease.h and event_queue.h; here are the mutex and the waiting. Any thread.
-// The mutex is never held while a command is proposed.
+// From then on there are leases of single inodes (leases.h), whose recalls are queued here. The decisions are
+// session_table.h, tree_lease.h and event_queue.h; here are the mutex and the waiting. Any thread. The mutex is never
+// held while a command is proposed.
 #pragma once
 
 #include <functional>
@@ -96,7 +97,7 @@ class Sessions {
   std::map<SessionId, std::shared_ptr<Mailbox>> mailboxes_;
   uint32_t opening_ = 0;  // their commands are under way
   uint32_t sole_changes_ = 0;
-  CondVar admission_;     // a mount may be admitted now
+  CondVar admission_;  // a mount may be admitted now
   bool stopping_ = false;
 };
 

@@ -38,7 +38,7 @@ class TreeLease {
   std::vector<Recall> open(SessionId mount);
   void seen(SessionId mount);            // it makes calls in its session, so it had its answer
   bool admitted(SessionId mount) const;  // no other mount may cache
-  bool sole(SessionId mount) const;  // it may cache, and nobody else, and that is certain
+  bool sole(SessionId mount) const;      // it may cache, and nobody else, and that is certain
   // The mount caches nothing any more. generation: of the recall it answers; an older recall's answer changes nothing.
   void acknowledge(SessionId mount, uint64_t generation);
   void release(SessionId mount);

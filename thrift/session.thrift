@@ -56,6 +56,7 @@ struct AcquireRequest {
   1: i64 session
   2: list<Lease> leases
   3: bool last             // of reclaim_leases: the session has named all that it holds
+  4: i64 run               // of reclaim_leases: whom this is told; another run of the metaserver refuses it
 }
 struct AcquireReply { 1: optional types.Error error  2: optional list<Lease> granted }
 // Answers recalls: each lease carries the number of its recall, and is given back as far as that asked for.

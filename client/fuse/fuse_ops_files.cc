@@ -51,8 +51,7 @@ void take_back(FuseFront& front, InodeId inode, FileHandle handle) {
 
 void open(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
   FuseFront& front = front_of(request);
-  const Result<FileHandle> handle =
-      front.filesystem.open(InodeId{inode}, (file->flags & O_TRUNC) != 0, writes(*file));
+  const Result<FileHandle> handle = front.filesystem.open(InodeId{inode}, (file->flags & O_TRUNC) != 0, writes(*file));
   if (!handle.ok()) return reply_error(request, handle.error());
   file->fh = *handle;
   keep_or_drop_pages(front, InodeId{inode}, file);

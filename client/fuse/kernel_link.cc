@@ -14,9 +14,9 @@ constexpr uint32_t kInit = 26;
 constexpr size_t kInHeaderBytes = 40;
 constexpr size_t kOutHeaderBytes = 16;
 constexpr size_t kInitOutBytes = 64;
-constexpr size_t kInFlagsAt = kInHeaderBytes + 12;   // struct fuse_init_in: major, minor, max_readahead, flags, flags2
+constexpr size_t kInFlagsAt = kInHeaderBytes + 12;  // struct fuse_init_in: major, minor, max_readahead, flags, flags2
 constexpr size_t kInFlags2At = kInHeaderBytes + 16;
-constexpr size_t kOutFlagsAt = 12;   // struct fuse_init_out: major, minor, max_readahead, flags, ...
+constexpr size_t kOutFlagsAt = 12;  // struct fuse_init_out: major, minor, max_readahead, flags, ...
 constexpr size_t kOutFlags2At = 32;
 constexpr uint32_t kInitExt = 1u << 30;
 constexpr uint32_t kAllowMmap2 = 1u << (36 - 32);  // FUSE_DIRECT_IO_ALLOW_MMAP
@@ -62,8 +62,8 @@ ssize_t write_answer(int device, struct iovec* pieces, int count, void*) {
 }  // namespace
 
 bool complete_init(fuse_session* session) {
-  static const fuse_custom_io kLink = {.writev = write_answer, .read = read_request, .splice_receive = nullptr,
-                                       .splice_send = nullptr};
+  static const fuse_custom_io kLink = {
+      .writev = write_answer, .read = read_request, .splice_receive = nullptr, .splice_send = nullptr};
   return fuse_session_custom_io(session, &kLink, fuse_session_fd(session)) == 0;
 }
 

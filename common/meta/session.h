@@ -15,7 +15,7 @@ namespace cairn {
 enum class LeaseKind : uint8_t { read = 1, write = 2, exclusive = 3 };
 
 struct Lease {
-  InodeId inode{};  // 0: the whole tree
+  InodeId inode{};                   // 0: the whole tree
   LeaseKind kind = LeaseKind::read;  // of a recall: the weakest that is taken back; exclusive: all, and is it open?
   uint64_t generation = 0;           // of a recall: its number
   bool operator==(const Lease&) const = default;

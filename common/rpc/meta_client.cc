@@ -289,9 +289,10 @@ Result<std::vector<Lease>> MetaClient::acquire_leases(std::vector<Lease> leases)
   return state_->call(CAIRN_METHOD(acquire_leases), request);
 }
 
-Result<std::vector<Lease>> MetaClient::reclaim_leases(std::vector<Lease> leases, bool last) {
+Result<std::vector<Lease>> MetaClient::reclaim_leases(std::vector<Lease> leases, bool last, uint64_t run) {
   auto request = state_->looking<thrift::AcquireRequest>();
   request.last = last;
+  request.run = static_cast<int64_t>(run);
   request.leases = to_wire(leases);
   return state_->call(CAIRN_METHOD(reclaim_leases), request);
 }
@@ -334,8 +335,7 @@ Result<std::vector<std::string>> MetaClient::list_xattrs(InodeId inode) {
   return state_->call(CAIRN_METHOD(list_xattrs), state_->looking_at<thrift::GetAttributesRequest>(inode));
 }
 
-Result<Layout> MetaClient::layout(InodeId inode, uint64_t offset, uint64_t length, uint32_t limit,
-                                  uint64_t* leased) {
+Result<Layout> MetaClient::layout(InodeId inode, uint64_t offset, uint64_t length, uint32_t limit, uint64_t* leased) {
   auto request = state_->looking_at<thrift::LayoutRequest>(inode);
   request.offset = static_cast<int64_t>(offset);
   request.length = static_cast<int64_t>(length);

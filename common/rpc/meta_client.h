@@ -28,7 +28,7 @@ namespace cairn {
 class MetaClient {
  public:
   struct Options {
-    Duration call_timeout = 30s;     // of one call, with all its repetitions; three times as long while the answer is busy
+    Duration call_timeout = 30s;  // of one call, with all its repetitions; three times as long while the answer is busy
     Duration attempt_timeout = 10s;  // of one attempt: a metaserver whose machine is gone does not say so
     uint32_t idle_connections = 64;  // kept for later calls
     // While one change has no answer, no more than so many follow it; others wait. The metaserver keeps the outcomes of
@@ -59,7 +59,8 @@ class MetaClient {
   Status release_leases(std::vector<Lease> leases, std::vector<InodeId> open = {});
   Result<std::vector<Lease>> acquire_leases(std::vector<Lease> leases);
   // After a restart of the metaserver; last: this was all. Those that are not returned could not be had again.
-  Result<std::vector<Lease>> reclaim_leases(std::vector<Lease> leases, bool last);
+  // stale_epoch: it has restarted since that run.
+  Result<std::vector<Lease>> reclaim_leases(std::vector<Lease> leases, bool last, uint64_t run);
   SessionId session() const;
 
   // Locks. Each call happens once, whatever is repeated; its answer never waits for another owner.

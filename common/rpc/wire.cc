@@ -339,7 +339,8 @@ thrift::Event to_wire(const Event& event) {
 }
 
 Result<Event> from_wire(const thrift::Event& event) {
-  if (event.type < static_cast<int32_t>(EventType::recall) || event.type > static_cast<int32_t>(EventType::lock_ended)) {
+  if (event.type < static_cast<int32_t>(EventType::recall) ||
+      event.type > static_cast<int32_t>(EventType::lock_ended)) {
     return invalid(fmt::format("event type {}", event.type));
   }
   Event own;

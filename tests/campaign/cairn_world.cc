@@ -1,10 +1,9 @@
 #include "tests/campaign/cairn_world.h"
 
-#include "common/probes/rare_path.h"
-
 #include <algorithm>
 
 #include "chunkserver/chunkserver.h"
+#include "common/probes/rare_path.h"
 #include "common/rpc/meta_client.h"
 #include "metaserver/metaserver.h"
 

@@ -40,8 +40,7 @@ std::string Worker::label(const Open& open) const {
 }
 
 void Worker::end_if_session_is_lost() {
-  if (files_.lost_sessions() > 0)
-    call_failed(world_, "the session", {Errc::io, "it was lost, with what was buffered"});
+  if (files_.lost_sessions() > 0) call_failed(world_, "the session", {Errc::io, "it was lost, with what was buffered"});
 }
 
 void Worker::step() {
@@ -183,8 +182,7 @@ void Worker::read(Open& open) {
   const size_t count = expect(fmt::format("read {} [{}, +{})", label(open), offset, seen.size()),
                               files_.read(open.file->inode, offset, seen));
   const uint64_t there = known.size() > offset ? std::min<uint64_t>(known.size() - offset, seen.size()) : 0;
-  if (count != there)
-    wrong("read {} [{}, +{}) gives {} bytes of {}", label(open), offset, seen.size(), count, there);
+  if (count != there) wrong("read {} [{}, +{}) gives {} bytes of {}", label(open), offset, seen.size(), count, there);
   for (uint64_t i = 0; i < count; ++i) {
     if (seen[i] != known[offset + i])
       wrong("read {}: byte {} is {:#04x}, not {:#04x}", label(open), offset + i, seen[i], known[offset + i]);
