@@ -112,10 +112,9 @@ void LeaseKeeper::wait_for_recall(Inode& inode, Lock& lock) const {
 // ---- getting leases ------------------------------------------------------------------------------------------------
 
 Status LeaseKeeper::acquire_write(Inode& inode) {
-  const Instant deadline = give_up_at();
   Lock lock(inode.mutex);
-  while (true) {
-    wait_for_recall(inode, lock);
+  wait_for_recall(inode, lock);  // takes as long as its flush
+  for (const Instant deadline = give_up_at();; wait_for_recall(inode, lock)) {
     TRY(session_.alive());
     if (may_buffer(inode)) break;
     if (clock_.now() >= deadline)

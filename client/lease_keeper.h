@@ -81,7 +81,8 @@ class LeaseKeeper {
   void give_back(const Lease& recall);
   void flush_before_giving_back(const std::shared_ptr<Inode>& inode);
   bool stopped() const;
-  Instant give_up_at() const { return clock_.now() + io_timeout_; }
+  // Each attempt may already have waited as long as a dead mount lives.
+  Instant give_up_at() const { return clock_.now() + 3 * io_timeout_; }
 
   MetaClient& meta_;
   Clock& clock_;

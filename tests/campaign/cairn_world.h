@@ -68,6 +68,9 @@ class CairnWorld {
   void sleep(Duration time) { cluster_.scheduler().sleep(time); }
   Instant now() { return cluster_.scheduler().now(); }
   SharedFiles& shared() { return shared_; }
+  // A call failed that may, and its mount ends.
+  void mount_failed() { mount_failed_ = true; }
+  bool a_mount_failed() const { return mount_failed_; }
   // A client begins a mount, or gives one up.
   void new_life(uint64_t client);
   // A client has died, begun anew or lost its session since the last call, so that what it had not synced may be gone:
@@ -98,6 +101,7 @@ class CairnWorld {
   bool calm_ = true;
   bool verdict_ = false;
   std::set<std::string> judges_;
+  bool mount_failed_ = false;
   SharedFiles shared_;
   struct Life {
     uint64_t number = 0;

@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "common/probes/rare_path.h"
-
 namespace cairn {
 namespace {
 
@@ -60,9 +58,8 @@ void SharedWorker::step() {
 }
 
 bool SharedWorker::others_changed() {
-  // With all disks full, bytes are given up once a program was told: nobody can say when.
-  const bool full = world_.options().harsh && rare_path_counts()[static_cast<size_t>(RarePath::full_disk)] > 0;
-  return world_.lives_changed() || full;
+  // A mount that was told of no space may have given bytes up, and nobody can say when: from then on nothing is judged.
+  return world_.lives_changed() || world_.a_mount_failed();
 }
 
 void SharedWorker::write(size_t index) {

@@ -96,6 +96,7 @@ void format(CairnWorld& world, Filesystem& files, WorkloadState& state) {
 
 void end_mount(CairnWorld& world, WorkloadState& state, const CallFailed& failure) {
   ++state.failures;
+  world.mount_failed();
   if (!state.broken) world.story().tell("{}: this mount ends: {}", state.client, failure.what);
   state.broken = true;
 }

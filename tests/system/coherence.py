@@ -22,7 +22,7 @@ from libmounts import TwoMountsTest
 
 CHECKER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "coherence_check.py")
 # What one process cannot see on one side alone: there is nothing to disagree about.
-NEEDS_FUSE = {"register-two-blocks"}
+NEEDS_FUSE = {"register-owner", "register-two-blocks"}
 
 
 def run_checker(a, b, *words):
