@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "common/probes/planted_bug.h"
 #include "common/probes/rare_path.h"
 
 namespace cairn {
@@ -256,14 +257,14 @@ void LeaseKeeper::give_back(const Lease& recall) {
     inode->changed.notify_all();
   }
   drop_pages(*inode);
-  flush_before_giving_back(inode);
+  if (!planted(PlantedBug::recall_without_flush)) flush_before_giving_back(inode);
   bool open = false;
   {
     const Lock lock(inode->mutex);
     InodeLease& lease = inode->lease;
     if (recall.kind == LeaseKind::write) {
       lease.held = std::min(lease.held, Held::read);
-    } else {
+    } else if (!planted(PlantedBug::keep_recalled)) {
       lease.held = Held::none;
       hooks_.forget(*inode);
     }

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "common/probes/planted_bug.h"
+
 namespace cairn {
 
 Leases::Leases(Clock& clock, Options options) : clock_(clock), options_(std::move(options)), table_(options_.table) {}
@@ -33,6 +35,7 @@ bool Leases::others_unreclaimed(SessionId session) const {
 }
 
 bool Leases::others_unreclaimed_locked(SessionId session) const {
+  if (planted(PlantedBug::admit_before_reclaim)) return false;
   return unreclaimed_.size() > (unreclaimed_.contains(session) ? 1u : 0u);
 }
 

@@ -39,6 +39,12 @@ constexpr std::array kBugs = {
                    "the metaserver believes what it sees in its log after a sync that failed (it did once)", 50},
     PlantedBugInfo{PlantedBug::drop_untold, "drop_untold",
                    "a client drops bytes for which there is no space before any program was told (it did once)", 500},
+    PlantedBugInfo{PlantedBug::keep_recalled, "keep_recalled",
+                   "a mount goes on believing what it cached under a lease that it has given back", 100},
+    PlantedBugInfo{PlantedBug::recall_without_flush, "recall_without_flush",
+                   "a mount gives a write lease back before what it buffered is committed", 100},
+    PlantedBugInfo{PlantedBug::admit_before_reclaim, "admit_before_reclaim",
+                   "a metaserver that has restarted lets mounts go on before all have named their leases", 300},
 };
 static_assert(kBugs.size() + 1 == static_cast<size_t>(PlantedBug::count_));
 

@@ -33,6 +33,9 @@ enum class PlantedBug : uint8_t {
   forget_flush_error,
   believe_failed_sync,
   drop_untold,
+  keep_recalled,
+  recall_without_flush,
+  admit_before_reclaim,
   count_,
 };
 

@@ -22,7 +22,7 @@ from libmounts import TwoMountsTest
 
 CHECKER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "coherence_check.py")
 # What one process cannot see on one side alone: there is nothing to disagree about.
-NEEDS_FUSE = {"register-owner", "register-two-blocks"}
+NEEDS_FUSE = {"register-two-blocks"}
 
 
 def run_checker(a, b, *words):
@@ -113,7 +113,8 @@ class CheckerTest(unittest.TestCase):
             for side in sides:
                 subprocess.run(["mount", "--bind", backing, side], check=True)
                 mounted.callback(subprocess.run, ["umount", "-l", side], check=False)
-            code, outcomes, printed = run_checker(*sides, *scaled(["--quick"], ["--seconds", "5"]))
+            # A stat of ext4 beside a chown may show the new user with the old group.
+            code, outcomes, printed = run_checker(*sides, "--skip", "register-owner", *scaled(["--quick"], ["--seconds", "5"]))
             self.assertEqual(code, 0, failures(printed))
             self.assertGreaterEqual(sum(one["result"] == "passed" for one in outcomes), 100)
             self.assertEqual(os.listdir(backing), [], "the checker leaves nothing behind")
