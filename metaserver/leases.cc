@@ -152,6 +152,8 @@ Status Leases::acquire_write(SessionId session, InodeId inode) {
 
 bool Leases::granted_new(SessionId session, InodeId inode) {
   const Lock lock(mutex_);
+  // It may have been made in an earlier run, and this is a repetition: others may hold what they have not named yet.
+  if (others_unreclaimed_locked(session)) return false;
   return table_.grant_new(inode, session, clock_.now());
 }
 
