@@ -166,7 +166,8 @@ bool LeaseTable::reclaim(InodeId inode, SessionId session, LeaseKind kind, Insta
     tidy(inode);
     return false;
   }
-  set(*holder, kind == LeaseKind::write ? Held::write : Held::read);
+  // A write lease that was granted since the restart, while this was on its way, stays one.
+  set(*holder, std::max(holder->held, kind == LeaseKind::write ? Held::write : Held::read));
   holder->granted = now;
   return true;
 }

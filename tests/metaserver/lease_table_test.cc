@@ -71,6 +71,14 @@ TEST(LeaseTableTest, WhoWasAnsweredIsAskedWhetherItHasTheInodeOpenWhenItsLastNam
   table.end_claim(kFile, change);
 }
 
+TEST(LeaseTableTest, ReclaimingDoesNotTakeAwayWhatWasGrantedMeanwhile) {
+  LeaseTable table({});
+  EXPECT_TRUE(table.grant_new(kFile, kA, kNow));
+  EXPECT_TRUE(table.reclaim(kFile, kA, LeaseKind::read, kNow)) << "told before the grant, heard after it";
+  EXPECT_TRUE(table.writes(kFile, kA));
+  EXPECT_FALSE(table.reclaim(kFile, kB, LeaseKind::read, kNow));
+}
+
 TEST(LeaseTableTest, ASessionWithTooManyIsAskedForSomeAndNeverHasMoreThanTwiceTheBound) {
   LeaseTable table({.most_of_session = 10});
   for (uint64_t i = 1; i <= 40; ++i) table.grant_read(InodeId{i}, kA, kNow);
