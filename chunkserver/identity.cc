@@ -51,10 +51,11 @@ std::string encode_identity(const Identity& identity) {
 Result<Identity> decode_identity(const std::string& text) {
   try {
     toml::table table = toml::parse(text);
-    auto format = table["format"].value<int64_t>();
-    auto uuid = table["uuid"].value<std::string>();
-    auto incarnation = table["incarnation"].value<std::string>();
-    auto server = table["server"].value<int64_t>();
+    // value<>() would convert a float, beyond int64_t's range too, which is undefined.
+    auto format = table["format"].value_exact<int64_t>();
+    auto uuid = table["uuid"].value_exact<std::string>();
+    auto incarnation = table["incarnation"].value_exact<std::string>();
+    auto server = table["server"].value_exact<int64_t>();
     if (format != kFormat) return {Errc::invalid, "identity: made by another version of cairn-chunkserver"};
     if (!uuid || !is_uuid(*uuid) || !incarnation || !server || *server < 0 || *server > UINT32_MAX) {
       return {Errc::invalid, "identity: uuid, incarnation or server is missing or malformed"};

@@ -41,6 +41,14 @@ TEST(IdentityTest, TheTextOfFormatOneStays) {
   EXPECT_EQ(decoded->server, identity.server);
 }
 
+TEST(IdentityTest, ANumberThatIsNoIntegerIsRefused) {
+  for (const char* number : {"5e+88", "1.0", "inf", "\"1\"", "true"}) {
+    std::string text = encode_identity({make_uuid(1), Incarnation{1}, ServerId{1}});
+    text.replace(text.find("server = 1"), std::string::npos, std::string("server = ") + number);
+    EXPECT_EQ(decode_identity(text).code(), Errc::invalid) << number;
+  }
+}
+
 TEST(IdentityTest, RefusesAnotherClusterAndAnotherServersCallsNamingBoth) {
   test::TemporaryDirectory directory;
   auto identity = IdentityFile::open(real_disk(), directory.path(), 7);

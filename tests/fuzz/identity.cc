@@ -26,6 +26,7 @@ std::vector<std::string> seeds() {
           encode_identity({make_uuid(2), {}, {}}),
           "format = 1\nuuid = '1b4e28ba-2fa1-41d2-883f-0016d3cca427'\nincarnation = \"0\"\nserver = 0x10\n",
           "format = 1\nuuid = \"1b4e28ba-2fa1-41d2-883f-0016d3cca4\\\"7\"\nincarnation = \"ff\"\nserver = 1\n",
+          "format = 5e+88\nuuid = \"1b4e28ba-2fa1-41d2-883f-0016d3cca427\"\nincarnation = \"0\"\nserver = 1\n",
           file_name({{ChunkId{0x125f}, 3}, ShardState::open, 0}),
           file_name({{ChunkId{0x125f}, 3}, ShardState::failed, 0}),
           file_name({{ChunkId{0x125f}, 3}, ShardState::sealed, 0x410000})};
