@@ -1,4 +1,4 @@
-// The standard headers that nearly every file includes; precompiled once per library.
+// The standard headers that nearly every file includes; precompiled once.
 #include <fmt/format.h>
 
 #include <algorithm>

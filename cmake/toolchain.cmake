@@ -28,7 +28,7 @@ find_program(CCACHE ccache)
 if(CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${CCACHE})
 endif()
-option(CAIRN_PCH "Precompile the standard library's headers" ON)
+option(CAIRN_PCH "Precompile the headers that nearly every file includes" ON)
 
 # Our own code: warnings are errors. Generated code is not ours. Clang, which builds the fuzzers, is not asked twice.
 add_library(cairn_options INTERFACE)
@@ -40,14 +40,31 @@ else()
 endif()
 target_include_directories(cairn_options INTERFACE ${CMAKE_SOURCE_DIR})
 
+# cairn_precompile(TARGET HEADER [LINK ...]): HEADER of this folder, precompiled once for all targets that name it, with the definitions of the
+# libraries that it includes: fmt, spdlog (which cairn_base brings to every target) and LINK.
+function(cairn_precompile target header)
+  if(NOT CAIRN_PCH)
+    return()
+  endif()
+  if(NOT TARGET cairn_${header})
+    add_library(cairn_${header} OBJECT ${CMAKE_SOURCE_DIR}/cmake/precompiled.cc)
+    target_link_libraries(cairn_${header} PRIVATE cairn_options fmt::fmt spdlog::spdlog ${ARGN})
+    get_target_property(type ${target} TYPE)
+    if(type STREQUAL EXECUTABLE)  # GCC takes a header only with the flags it was compiled with
+      set_target_properties(cairn_${header} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+      target_compile_options(cairn_${header} PRIVATE -fPIE)
+    endif()
+    target_precompile_headers(cairn_${header} PRIVATE ${CMAKE_SOURCE_DIR}/cmake/${header}.h)
+  endif()
+  target_precompile_headers(${target} REUSE_FROM cairn_${header})
+endfunction()
+
 # cairn_library(NAME SOURCES ... LINK ...): a static library of our own code.
 function(cairn_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
   add_library(${name} STATIC ${ARG_SOURCES})
   target_link_libraries(${name} PUBLIC cairn_options ${ARG_LINK})
-  if(CAIRN_PCH)
-    target_precompile_headers(${name} PRIVATE ${CMAKE_SOURCE_DIR}/cmake/precompiled.h)
-  endif()
+  cairn_precompile(${name} precompiled)
 endfunction()
 
 # cairn_program(NAME SOURCES ... LINK ...): an executable in bin/.
