@@ -12,6 +12,8 @@
 
 #include "client/filesystem.h"
 #include "client/fuse/kernel_cache.h"
+#include "client/fuse/moved_directories.h"
+#include "client/fuse/second_tries.h"
 
 namespace cairn {
 
@@ -19,6 +21,8 @@ namespace cairn {
 struct FuseFront {
   Filesystem& filesystem;
   KernelCache& cache;
+  MovedDirectories& directories;
+  SecondTries& second_tries;
 };
 inline FuseFront& front_of(fuse_req_t request) { return *static_cast<FuseFront*>(fuse_req_userdata(request)); }
 

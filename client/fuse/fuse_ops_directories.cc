@@ -23,7 +23,7 @@ constexpr uint32_t kMaxEntries = 4096;
 class Listing {
  public:
   Listing(fuse_req_t request, size_t size, bool plus, double timeout)
-      : request_(request), buffer_(size), plus_(plus), timeout_(timeout) {}
+      : request_(request), directories_(front_of(request).directories), buffer_(size), plus_(plus), timeout_(timeout) {}
 
   // False: it does not fit, and the answer is full.
   bool add_dot(const char* name, InodeId inode, uint64_t cookie) {
@@ -36,6 +36,7 @@ class Listing {
     fuse_entry_param out = entry_of(entry, timeout_);
     // Attributes that the kernel may not keep are not given: another mount may be writing, and a stat asks.
     if (timeout_ <= 0) out.ino = 0;
+    if (plus_ && out.ino != 0) directories_.told(entry);
     return add(entry.name.c_str(), out, entry.cookie);
   }
   void reply() { fuse_reply_buf(request_, buffer_.data(), used_); }
@@ -52,6 +53,7 @@ class Listing {
   }
 
   fuse_req_t request_;
+  MovedDirectories& directories_;
   std::vector<char> buffer_;
   bool plus_;
   double timeout_;

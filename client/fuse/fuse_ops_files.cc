@@ -72,10 +72,7 @@ void create(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode
     // Another mount made the file after this kernel had looked. ESTALE: the kernel looks again and opens what is there,
     // with its checks.
     const bool look_again = made.code() == Errc::exists && (file->flags & O_EXCL) == 0;
-    if (look_again) {
-      fuse_reply_err(request, ESTALE);
-      return;
-    }
+    if (look_again) return reply_error(request, {Errc::stale_handle, made.error().what});
     return reply_error(request, made.error());
   }
   const InodeId inode = made->entry.attributes.inode;
@@ -114,7 +111,9 @@ void write(fuse_req_t request, fuse_ino_t inode, const char* data, size_t size, 
   if ((file->flags & O_APPEND) != 0) {
     const Result<uint64_t> at = front.filesystem.append(id, bytes);
     if (!at.ok()) return reply_error(request, at.error());
-    if (*at != static_cast<uint64_t>(offset)) front.cache.forget_later(id);
+    // Only where it went through pages, which have it in the wrong place now: else a notification would do harm, since
+    // it makes the kernel drop the size that another process is just being told.
+    if (is_of_pages(*file) && *at != static_cast<uint64_t>(offset)) front.cache.forget_later(id);
   } else if (const Status written = front.filesystem.write(id, static_cast<uint64_t>(offset), bytes); !written.ok()) {
     return reply_error(request, written.error());
   }

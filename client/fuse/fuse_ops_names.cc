@@ -20,18 +20,30 @@ MakeNode node_of(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t
   return node;
 }
 
+void reply_known(fuse_req_t request, FuseFront& front, const Result<Entry>& entry) {
+  if (entry.ok()) front.directories.told(*entry);
+  reply_entry(request, front.cache, entry);
+}
+
 void make(fuse_req_t request, const MakeNode& node) {
   FuseFront& front = front_of(request);
-  reply_entry(request, front.cache, front.filesystem.make_node(node));
+  reply_known(request, front, front.filesystem.make_node(node));
+}
+
+void forgotten(FuseFront& front, InodeId inode) {
+  front.cache.forgotten(inode);
+  front.directories.forgotten(inode);
 }
 
 }  // namespace
 
 void lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
   FuseFront& front = front_of(request);
-  const Result<Entry> found = front.filesystem.lookup(InodeId{parent}, name);
+  const pid_t thread = fuse_req_ctx(request)->pid;
+  front.directories.wait_until_seen(thread);
+  const Result<Entry> found = front.second_tries.lookup(thread, InodeId{parent}, name);
   if (!found.ok() && found.code() == Errc::not_found) return reply_absent(request, front.cache);
-  reply_entry(request, front.cache, found);
+  reply_known(request, front, found);
 }
 
 void mknod(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode, dev_t device) {
@@ -71,17 +83,20 @@ void rmdir(fuse_req_t request, fuse_ino_t parent, const char* name) {
 
 void rename(fuse_req_t request, fuse_ino_t parent, const char* name, fuse_ino_t new_parent, const char* new_name,
             unsigned flags) {
-  reply_status(request,
-               front_of(request).filesystem.rename({InodeId{parent}, name, InodeId{new_parent}, new_name, flags}));
+  FuseFront& front = front_of(request);
+  const Rename wanted{InodeId{parent}, name, InodeId{new_parent}, new_name, flags};
+  const Status done = front.filesystem.rename(wanted);
+  if (done.ok()) front.directories.renamed(wanted);
+  reply_status(request, done);
 }
 
 void forget(fuse_req_t request, fuse_ino_t inode, uint64_t) {
-  front_of(request).cache.forgotten(InodeId{inode});
+  forgotten(front_of(request), InodeId{inode});
   fuse_reply_none(request);
 }
 
 void forget_multi(fuse_req_t request, size_t count, fuse_forget_data* forgets) {
-  for (size_t i = 0; i < count; ++i) front_of(request).cache.forgotten(InodeId{forgets[i].ino});
+  for (size_t i = 0; i < count; ++i) forgotten(front_of(request), InodeId{forgets[i].ino});
   fuse_reply_none(request);
 }
 

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cerrno>
 
+#include "client/fuse/fuse_ops.h"
 #include "common/base/clock.h"
 
 namespace cairn {
@@ -107,6 +108,7 @@ fuse_entry_param entry_of(const Entry& entry, double timeout) {
 void reply_error(fuse_req_t request, const Error& error) {
   const int number = errno_of(error.code);
   if (number == EIO) log_sometimes(error);
+  if (number == ESTALE) front_of(request).second_tries.refused(fuse_req_ctx(request)->pid);
   fuse_reply_err(request, number);
 }
 

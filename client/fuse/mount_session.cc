@@ -63,7 +63,9 @@ MountSession::MountSession(Filesystem& filesystem, MountOptions options)
     : options_(std::move(options)),
       filesystem_(filesystem),
       cache_(filesystem, real_clock()),
-      front_{filesystem, cache_} {}
+      directories_(options_.mountpoint),
+      second_tries_(filesystem, real_clock()),
+      front_{filesystem, cache_, directories_, second_tries_} {}
 
 Result<std::unique_ptr<MountSession>> MountSession::mount(Filesystem& filesystem, MountOptions options) {
   fuse_set_log_func(log_of_libfuse);
@@ -93,9 +95,11 @@ Result<std::unique_ptr<MountSession>> MountSession::mount(Filesystem& filesystem
 }
 
 MountSession::~MountSession() {
+  directories_.begin_stop();
   cache_.stop();
   if (session_ == nullptr) return;
-  fuse_session_unmount(session_);
+  fuse_session_unmount(session_);  // ends the connection, and with it what waits for an answer
+  directories_.stop();
   fuse_session_destroy(session_);
 }
 
@@ -120,6 +124,7 @@ Status MountSession::run(const std::function<void(const Status&)>& on_ready) {
   watcher.join();
   filesystem_.set_listener(nullptr);
   cache_.stop();
+  second_tries_.stop();
   if (result < 0) return Error{Errc::io, fmt::format("the connection to the kernel broke: {}", std::strerror(-result))};
   return {};
 }

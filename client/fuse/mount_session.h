@@ -57,6 +57,8 @@ class MountSession {
   MountOptions options_;
   Filesystem& filesystem_;
   KernelCache cache_;
+  MovedDirectories directories_;
+  SecondTries second_tries_;
   FuseFront front_;
   fuse_session* session_ = nullptr;
   std::atomic<bool> stop_asked_{false};

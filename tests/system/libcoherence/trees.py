@@ -241,6 +241,27 @@ def renamed_working_directory(place):
 
 
 @check
+def moved_on_by_the_other(place):
+    """A directory that one side moves is moved on by the other at once, without a look at it first, also while a process stands in it."""
+    with place.crew(per_side=1) as crew:
+        for number, (here, there) in enumerate(place.turns()):
+            homes = [place.new(f"home{which}") for which in range(3)]
+            for home in homes:
+                here.mkdir(home)
+            here.mkdir(f"{homes[0]}/d")
+            there.stat(f"{homes[0]}/d")
+            inside = crew.workers[1 - number % 2]
+            if number % 4 >= 2:
+                inside.do(enter, f"{homes[0]}/d")
+            here.rename(f"{homes[0]}/d", f"{homes[1]}/e")
+            there.rename(f"{homes[1]}/e", f"{homes[2]}/f")
+            for hand in (here, there):
+                place.same([hand.listdir(home) for home in homes], [[], [], ["f"]], "the listings of where it was, and of where it is")
+            if number % 4 >= 2:
+                inside.do(leave)
+
+
+@check
 def deep_tree_is_seen(place):
     """A tree of directories made by one side and taken away again: the other has all of it, then none."""
     for here, there in place.turns():
