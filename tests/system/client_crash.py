@@ -7,6 +7,8 @@ from libcluster import ClusterTest, main, random_bytes, read_file, write_file
 
 
 class ClientCrashTest(ClusterTest):
+    environment = {"CAIRN_SESSION_TTL": "5s"}  # a new mount waits for the end of the dead one's
+
     def crash(self):
         self.cluster.kill("mount")
         self.cluster.start("mount")
