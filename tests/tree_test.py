@@ -72,7 +72,11 @@ def wait_offences(path, text):
 
 
 def unbuilt(paths):
-    lists = {os.path.dirname(path): read(path) for path in paths if os.path.basename(path) == "CMakeLists.txt"}
+    lists = {}
+    for path in paths:
+        if os.path.basename(path) == "CMakeLists.txt" or path.endswith(".cmake"):
+            folder = os.path.dirname(path)
+            lists[folder] = lists.get(folder, "") + read(path)
     for path in paths:
         if not path.endswith(".cc") and not re.match(r"tests/system/\w+\.(py|sh)$", path):
             continue
