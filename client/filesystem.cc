@@ -175,6 +175,19 @@ FileHandle Filesystem::State::add_handle(const std::shared_ptr<Inode>& inode, bo
   return id;
 }
 
+Status Filesystem::State::confirm_open(const std::shared_ptr<Inode>& inode) {
+  TRY(attributes(inode->id));
+  {
+    const Lock lock(inode->mutex);
+    if (context.leases->holds(*inode)) return {};  // so this mount is listed for it
+  }
+  // A look that brings no lease may not be listed (there are too many): [L13]. What is acquired is, so it is there for
+  // good if it is there now.
+  TRY(context.noted(context.meta.acquire_leases({{inode->id, LeaseKind::read, 0}})));
+  TRY(attributes(inode->id));
+  return {};
+}
+
 std::shared_ptr<Inode> Filesystem::State::inode_of(FileHandle handle) {
   Lock lock(handles_mutex);
   const auto found = handles.find(handle);
@@ -225,7 +238,7 @@ Result<FileHandle> Filesystem::open(InodeId id, bool truncate, bool writable) {
   }
   const FileHandle handle = state_->add_handle(inode, writable);
   if (!known) {
-    if (const Result<Attributes> there = get_attributes(id); !there.ok()) {
+    if (const Status there = state_->confirm_open(inode); !there.ok()) {
       TRY(release(handle));
       return there.error();
     }
@@ -244,13 +257,9 @@ Result<FileHandle> Filesystem::open(InodeId id, bool truncate, bool writable) {
 
 Result<Filesystem::Created> Filesystem::create(const MakeNode& request) {
   ASSIGN(Entry entry, make_node(request));
-  const std::shared_ptr<Inode> inode = state_->context.inodes.get(entry.attributes.inode);
-  {
-    Lock lock(inode->mutex);
-    ++inode->open_handles;
-    ++inode->writable_handles;
-  }
-  return Created{std::move(entry), state_->add_handle(inode, true)};
+  // Its lease came with it, unless another mount has found it meanwhile, and perhaps removed it.
+  ASSIGN(const FileHandle handle, open(entry.attributes.inode, false));
+  return Created{std::move(entry), handle};
 }
 
 Status Filesystem::flush(FileHandle handle) {

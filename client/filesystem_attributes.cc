@@ -40,9 +40,10 @@ Attributes Filesystem::State::changed(const Attributes& answer, const Asked& ask
   return inode->overlaid(inode->attributes);
 }
 
-Result<Attributes> Filesystem::get_attributes(InodeId id) {
-  TRY(state_->context.session->alive());
-  ClientContext& context = state_->context;
+Result<Attributes> Filesystem::get_attributes(InodeId inode) { return state_->attributes(inode); }
+
+Result<Attributes> Filesystem::State::attributes(InodeId id) {
+  TRY(context.session->alive());
   const std::shared_ptr<Inode> inode = context.inodes.get(id);
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     {
@@ -55,7 +56,7 @@ Result<Attributes> Filesystem::get_attributes(InodeId id) {
       }
     }
     ++context.statistics.attribute_misses;
-    const State::Asked asked = state_->asking();
+    const Asked asked = asking();
     uint64_t leased = 0;
     ASSIGN(const Attributes answer, context.noted(context.meta.get_attributes(id, &leased)));
     Lock lock(inode->mutex);

@@ -45,6 +45,7 @@ struct Filesystem::State {
   void forget(Inode& inode);       // all that is cached of it; its mutex is held
   void note_name(InodeId parent, const std::string& name, std::optional<NameCache::Known> known, const Asked& asked);
   InodeId known_child(InodeId parent, const std::string& name);  // 0: not known
+  Result<Attributes> attributes(InodeId inode);  // also asks the metaserver
   void wake_all();
   SessionRequest session_request();
   void lose_session();  // what was buffered under it is lost
@@ -76,6 +77,8 @@ struct Filesystem::State {
     uint64_t failures_told = 0;
   };
   FileHandle add_handle(const std::shared_ptr<Inode>& inode, bool writable);  // open_handles was raised
+  // After that: the inode is there, and the metaserver asks this mount before it frees it.
+  Status confirm_open(const std::shared_ptr<Inode>& inode);
   std::shared_ptr<Inode> inode_of(FileHandle handle);
 
   std::optional<CacheDirectory> cache_directory;  // outlives the cache in it

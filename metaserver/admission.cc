@@ -28,7 +28,7 @@ class SoleChange {
 Result<bool> Admission::admit(SessionId session, InodeId inode) const {
   ASSIGN(const Sessions::Standing standing, sessions_.standing(session));
   if (standing != Sessions::Standing::shared) return false;
-  return leases_.admit_read(session, inode);
+  return leases_.admit_read(session, inode, Leases::Use::look);
 }
 
 Admission::Looked<Entry> Admission::lookup(SessionId session, InodeId parent, const std::string& name) const {
@@ -114,7 +114,7 @@ Result<std::vector<Lease>> Admission::acquire(SessionId session, const std::vect
     if (lease.kind == LeaseKind::write) {
       TRY(leases_.acquire_write(session, lease.inode));
     } else {
-      ASSIGN(const bool leased, leases_.admit_read(session, lease.inode));
+      ASSIGN(const bool leased, leases_.admit_read(session, lease.inode, Leases::Use::open));
       if (!leased) continue;
     }
     granted.push_back({lease.inode, lease.kind, sessions_.run()});

@@ -6,7 +6,9 @@ namespace cairn {
 
 namespace {
 constexpr size_t kShedAtOnce = 1000;
-}
+constexpr size_t kMostLooks = 2;  // times most_of_session
+constexpr size_t kMostOpens = 10;
+}  // namespace
 
 LeaseTable::Holder* LeaseTable::find(InodeId inode, SessionId session) {
   const auto entry = inodes_.find(inode);
@@ -15,11 +17,11 @@ LeaseTable::Holder* LeaseTable::find(InodeId inode, SessionId session) {
   return holder == entry->second.holders.end() ? nullptr : &*holder;
 }
 
-LeaseTable::Holder* LeaseTable::list(Entry& entry, InodeId inode, SessionId session) {
+LeaseTable::Holder* LeaseTable::list(Entry& entry, InodeId inode, SessionId session, Use use) {
   const auto known = std::ranges::find(entry.holders, session, &Holder::session);
   if (known != entry.holders.end()) return &*known;
   std::unordered_set<InodeId>& all = sessions_[session];
-  if (all.size() >= 2 * options_.most_of_session) return nullptr;
+  if (all.size() >= (use == Use::open ? kMostOpens : kMostLooks) * options_.most_of_session) return nullptr;
   all.insert(inode);
   Holder holder;
   holder.session = session;
@@ -103,9 +105,9 @@ void LeaseTable::end_claim(InodeId inode, Ticket ticket) {
   tidy(inode);
 }
 
-bool LeaseTable::grant_read(InodeId inode, SessionId session, Instant now) {
+bool LeaseTable::grant_read(InodeId inode, SessionId session, Use use, Instant now) {
   Entry& entry = inodes_[inode];
-  Holder* const holder = list(entry, inode, session);
+  Holder* const holder = list(entry, inode, session, use);
   if (holder == nullptr) {
     tidy(inode);
     return false;
@@ -120,6 +122,10 @@ bool LeaseTable::grant_read(InodeId inode, SessionId session, Instant now) {
 }
 
 bool LeaseTable::grant_write(InodeId inode, SessionId session, Ticket ticket, Instant now) {
+  return grant_write(inode, session, ticket, Use::open, now);
+}
+
+bool LeaseTable::grant_write(InodeId inode, SessionId session, Ticket ticket, Use use, Instant now) {
   Entry& entry = inodes_[inode];
   for (const Claim& claim : entry.claims) {
     if (claim.session != session && (!claim.write || claim.ticket < ticket)) return false;
@@ -127,7 +133,7 @@ bool LeaseTable::grant_write(InodeId inode, SessionId session, Ticket ticket, In
   for (const Holder& holder : entry.holders) {
     if (holder.session != session && holder.held != Held::none) return false;
   }
-  Holder* const holder = list(entry, inode, session);
+  Holder* const holder = list(entry, inode, session, use);
   if (holder == nullptr || holder->recall != 0) return false;
   holder->asked_open = false;
   if (holder->held != Held::write) holder->granted = now;
@@ -136,7 +142,8 @@ bool LeaseTable::grant_write(InodeId inode, SessionId session, Ticket ticket, In
 }
 
 bool LeaseTable::grant_new(InodeId inode, SessionId session, Instant now) {
-  const bool granted = grant_write(inode, session, UINT64_MAX, now);  // behind every claim
+  // Behind every claim. A client that opens what it has made says so if it gets no lease.
+  const bool granted = grant_write(inode, session, UINT64_MAX, Use::look, now);
   tidy(inode);
   return granted;
 }
@@ -161,7 +168,7 @@ bool LeaseTable::reclaim(InodeId inode, SessionId session, LeaseKind kind, Insta
     if (other.session == session) continue;
     if (other.held == Held::write || (kind == LeaseKind::write && other.held != Held::none)) return false;
   }
-  Holder* const holder = list(entry, inode, session);
+  Holder* const holder = list(entry, inode, session, Use::open);
   if (holder == nullptr) {
     tidy(inode);
     return false;
@@ -213,6 +220,12 @@ std::vector<SessionId> LeaseTable::open_elsewhere(InodeId inode, SessionId but) 
     if (holder.session != but && (holder.open || !holder.asked_open)) sessions.push_back(holder.session);
   }
   return sessions;
+}
+
+bool LeaseTable::full(InodeId inode, SessionId session) const {
+  const auto all = sessions_.find(session);
+  return all != sessions_.end() && all->second.size() >= kMostOpens * options_.most_of_session &&
+         !all->second.contains(inode);
 }
 
 size_t LeaseTable::listed(SessionId session) const {

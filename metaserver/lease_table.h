@@ -30,9 +30,11 @@ namespace cairn {
 class LeaseTable {
  public:
   struct Options {
-    uint64_t first_number = 1;         // of recalls: above those of any earlier run
-    Duration write_hold = 1ms;         // a write lease is not recalled sooner: its holder must have been able to use it
-    size_t most_of_session = 100'000;  // listed inodes; beyond this some are recalled, beyond twice nothing is listed
+    uint64_t first_number = 1;  // of recalls: above those of any earlier run
+    Duration write_hold = 1ms;  // a write lease is not recalled sooner: its holder must have been able to use it
+    // Listed inodes. Beyond this some are recalled; beyond twice that mere looks are not listed, and get no leases;
+    // beyond ten times nothing is (full), so that what a session may hold here is bounded.
+    size_t most_of_session = 100'000;
   };
   explicit LeaseTable(Options options) : options_(options), next_number_(options.first_number) {}
 
@@ -57,8 +59,12 @@ class LeaseTable {
   Ticket claim_write(InodeId inode, SessionId session);
   void end_claim(InodeId inode, Ticket ticket);
 
+  enum class Use : uint8_t {
+    look,
+    open,  // or a mapping, or a write: what the session has in use, it must be asked about when the last name goes
+  };
   // Lists the session, and grants it a read lease if nothing stands against it. Requires obstacles(read) to be clear.
-  bool grant_read(InodeId inode, SessionId session, Instant now);
+  bool grant_read(InodeId inode, SessionId session, Use use, Instant now);
   // Of the claim. False: not its turn yet, or a lease or change of others is in the way.
   bool grant_write(InodeId inode, SessionId session, Ticket ticket, Instant now);
   // Of an inode that the session has just made. False: somebody else has a lease or claim already.
@@ -77,6 +83,7 @@ class LeaseTable {
   std::vector<SessionId> open_elsewhere(InodeId inode, SessionId but) const;  // have said so
   size_t leases() const { return leases_; }
   size_t listed(SessionId session) const;
+  bool full(InodeId inode, SessionId session) const;  // the inode cannot be listed for it, also if it is opened
 
  private:
   enum class Held : uint8_t { none, read, write };
@@ -99,7 +106,8 @@ class LeaseTable {
     std::vector<Claim> claims;  // in the order of arrival
   };
   Holder* find(InodeId inode, SessionId session);
-  Holder* list(Entry& entry, InodeId inode, SessionId session);  // null: too many
+  Holder* list(Entry& entry, InodeId inode, SessionId session, Use use);  // null: too many
+  bool grant_write(InodeId inode, SessionId session, Ticket ticket, Use use, Instant now);
   void set(Holder& holder, Held held);
   void remove(InodeId inode, SessionId session);
   void tidy(InodeId inode);

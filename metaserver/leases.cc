@@ -61,13 +61,16 @@ Status Leases::wait_clear(Lock& lock, SessionId session, InodeId inode, Wanted w
   }
 }
 
-Result<bool> Leases::admit_read(SessionId session, InodeId inode) {
+Result<bool> Leases::admit_read(SessionId session, InodeId inode, Use use) {
   std::vector<Recall> too_many;
   bool leased = false;
   {
     Lock lock(mutex_);
     TRY(wait_clear(lock, session, inode, Wanted::read));
-    leased = table_.grant_read(inode, session, clock_.now());
+    // Unlisted it would not be asked about the inode when its last name goes: [L13].
+    if (use == Use::open && table_.full(inode, session))
+      return Error{Errc::busy, fmt::format("session {} has too many inodes open", raw(session))};
+    leased = table_.grant_read(inode, session, use, clock_.now());
     too_many = table_.shed(session);
   }
   if (!too_many.empty()) options_.deliver(too_many);

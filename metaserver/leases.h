@@ -35,8 +35,10 @@ class Leases {
   // What a session held, and whether that was all. Returns what it holds again.
   std::vector<Lease> reclaim(SessionId session, const std::vector<Lease>& leases, bool last);
 
-  // True: the session has a read lease with the answer, which must be taken from a view made after this.
-  Result<bool> admit_read(SessionId session, InodeId inode);
+  // True: the session has a read lease with the answer, which must be taken from a view made after this. busy: also
+  // when the session has too many inodes open.
+  using Use = LeaseTable::Use;
+  Result<bool> admit_read(SessionId session, InodeId inode, Use use);
 
   // The claims of one change; ended by the destructor.
   class Change {

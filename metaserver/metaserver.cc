@@ -184,6 +184,7 @@ Status Metaserver::start() {
                         .on_end = [&parts](SessionId session) { parts.session_ended(session); }});
   LeaseTable::Options table;
   table.first_number = first_sequence;
+  table.most_of_session = options_.most_listed;
   parts.leases = std::make_unique<Leases>(
       clock_,
       Leases::Options{.table = table, .deliver = [&parts](const auto& recalls) { parts.sessions->deliver(recalls); }});

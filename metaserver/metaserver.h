@@ -37,6 +37,7 @@ struct MetaserverOptions {
   Duration housekeeping = 1s;
   Duration shard_sweep = 10min;    // between two comparisons of the chunkservers' shards with the metadata
   uint32_t most_sessions = 4096;   // open at once
+  uint32_t most_listed = 100'000;  // inodes of a session (lease_table.h)
   uint32_t most_servers = 10'000;  // registered chunkservers
   RpcServer::Limits rpc;
   uint64_t log_segment_bytes = 16u << 20;

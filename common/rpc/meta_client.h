@@ -57,6 +57,7 @@ class MetaClient {
   Result<EventPage> events(uint64_t acknowledged, Duration wait);
   // Answers recalls. open: of these inodes, those that have an open descriptor here.
   Status release_leases(std::vector<Lease> leases, std::vector<InodeId> open = {});
+  // Those that could be had. Whether or not: from here on this session is asked when the inode's last name goes.
   Result<std::vector<Lease>> acquire_leases(std::vector<Lease> leases);
   // After a restart of the metaserver; last: this was all. Those that are not returned could not be had again.
   // stale_epoch: it has restarted since that run.

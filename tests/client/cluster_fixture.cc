@@ -27,6 +27,7 @@ void Cluster::start_metaserver() {
   options.seed = ++seed_;
   options.quarantine = options_.quarantine;
   options.session_ttl = options_.session_ttl;
+  options.most_listed = options_.most_listed;
   options.default_class.policy = options_.policy;
   options.default_class.cell_bytes = options_.cell_bytes;
   metaserver_ = std::make_unique<Metaserver>(real_network(), real_clock(), real_disk(), *store_, options);

@@ -25,7 +25,8 @@ class Cluster {
     Code policy{4, 2};
     uint32_t cell_bytes = 256 << 10;
     Duration quarantine = 60s;
-    Duration session_ttl = 4s;  // how long a mount waits for one that crashed
+    Duration session_ttl = 4s;       // how long a mount waits for one that crashed
+    uint32_t most_listed = 100'000;  // inodes of a session
   };
   Cluster() : Cluster(Options{}) {}
   explicit Cluster(Options options);

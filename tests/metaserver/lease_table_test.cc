@@ -11,6 +11,7 @@ namespace {
 
 using testing::IsEmpty;
 using testing::SizeIs;
+using Use = LeaseTable::Use;
 using Wanted = LeaseTable::Wanted;
 
 constexpr SessionId kA{1}, kB{2}, kC{3};
@@ -19,16 +20,16 @@ constexpr Instant kNow{1'000'000'000};
 
 TEST(LeaseTableTest, ManyReadAndAWriterRecallsThemAll) {
   LeaseTable table({});
-  EXPECT_TRUE(table.grant_read(kFile, kA, kNow));
-  EXPECT_TRUE(table.grant_read(kFile, kB, kNow));
+  EXPECT_TRUE(table.grant_read(kFile, kA, Use::look, kNow));
+  EXPECT_TRUE(table.grant_read(kFile, kB, Use::look, kNow));
   const auto ticket = table.claim_write(kFile, kC);
   const auto found = table.obstacles(kFile, kC, Wanted::change, kNow);
   EXPECT_FALSE(found.clear);
   ASSERT_THAT(found.send, SizeIs(2));
   EXPECT_THAT(table.obstacles(kFile, kC, Wanted::change, kNow).send, IsEmpty()) << "each is sent once";
-  EXPECT_FALSE(table.grant_read(kFile, kA, kNow)) << "while it is being recalled";
+  EXPECT_FALSE(table.grant_read(kFile, kA, Use::look, kNow)) << "while it is being recalled";
   for (const auto& recall : found.send) table.acknowledge(kFile, recall.session, recall.lease.generation, false);
-  EXPECT_FALSE(table.grant_read(kFile, kA, kNow)) << "while a claim stands";
+  EXPECT_FALSE(table.grant_read(kFile, kA, Use::look, kNow)) << "while a claim stands";
   EXPECT_TRUE(table.obstacles(kFile, kC, Wanted::change, kNow).clear);
   EXPECT_TRUE(table.grant_write(kFile, kC, ticket, kNow));
 }
@@ -43,8 +44,8 @@ TEST(LeaseTableTest, AReaderLeavesTheWriterAReadLease) {
   ASSERT_THAT(later.send, SizeIs(1));
   EXPECT_EQ(later.send[0].lease.kind, LeaseKind::write);
   table.acknowledge(kFile, kA, later.send[0].lease.generation, false);
-  EXPECT_TRUE(table.grant_read(kFile, kA, kNow));
-  EXPECT_TRUE(table.grant_read(kFile, kB, kNow));
+  EXPECT_TRUE(table.grant_read(kFile, kA, Use::look, kNow));
+  EXPECT_TRUE(table.grant_read(kFile, kB, Use::look, kNow));
 }
 
 TEST(LeaseTableTest, WritersAreServedInTheOrderOfTheirClaims) {
@@ -60,7 +61,7 @@ TEST(LeaseTableTest, WritersAreServedInTheOrderOfTheirClaims) {
 TEST(LeaseTableTest, WhoWasAnsweredIsAskedWhetherItHasTheInodeOpenWhenItsLastNameGoes) {
   LeaseTable table({});
   const auto change = table.claim_change(kFile, kA);
-  EXPECT_FALSE(table.grant_read(kFile, kB, kNow)) << "no lease, but it may open the file";
+  EXPECT_FALSE(table.grant_read(kFile, kB, Use::look, kNow)) << "no lease, but it may open the file";
   EXPECT_TRUE(table.obstacles(kFile, kA, Wanted::change, kNow).clear);
   const auto asked = table.obstacles(kFile, kA, Wanted::removal, kNow);
   ASSERT_THAT(asked.send, SizeIs(1));
@@ -81,12 +82,31 @@ TEST(LeaseTableTest, ReclaimingDoesNotTakeAwayWhatWasGrantedMeanwhile) {
 
 TEST(LeaseTableTest, ASessionWithTooManyIsAskedForSomeAndNeverHasMoreThanTwiceTheBound) {
   LeaseTable table({.most_of_session = 10});
-  for (uint64_t i = 1; i <= 40; ++i) table.grant_read(InodeId{i}, kA, kNow);
+  for (uint64_t i = 1; i <= 40; ++i) table.grant_read(InodeId{i}, kA, Use::look, kNow);
   EXPECT_EQ(table.listed(kA), 20u);
   EXPECT_THAT(table.shed(kA), SizeIs(20));
   EXPECT_THAT(table.shed(kA), IsEmpty()) << "they are under way";
   table.end(kA);
   EXPECT_EQ(table.leases(), 0u);
+}
+
+TEST(LeaseTableTest, WhatASessionOpensIsListedAlsoWhereLooksAreNot) {
+  LeaseTable table({.most_of_session = 10});
+  for (uint64_t i = 1; i <= 20; ++i) table.grant_read(InodeId{i}, kA, Use::look, kNow);
+  EXPECT_FALSE(table.grant_read(InodeId{30}, kA, Use::look, kNow));
+  EXPECT_TRUE(table.obstacles(InodeId{30}, kB, Wanted::removal, kNow).clear) << "nobody has it open";
+  EXPECT_TRUE(table.grant_read(InodeId{30}, kA, Use::open, kNow));
+  const auto asked = table.obstacles(InodeId{30}, kB, Wanted::removal, kNow);
+  ASSERT_THAT(asked.send, SizeIs(1)) << "it is asked when the last name goes";
+  table.acknowledge(InodeId{30}, kA, asked.send[0].lease.generation, true);
+  EXPECT_THAT(table.open_elsewhere(InodeId{30}, kB), testing::ElementsAre(kA));
+  EXPECT_THAT(table.shed(kA), SizeIs(20)) << "what it said it has open is not asked for";
+
+  for (uint64_t i = 100; !table.full(InodeId{i}, kA); ++i) table.grant_read(InodeId{i}, kA, Use::open, kNow);
+  EXPECT_EQ(table.listed(kA), 100u);
+  EXPECT_FALSE(table.grant_read(InodeId{1000}, kA, Use::open, kNow));
+  EXPECT_FALSE(table.full(InodeId{30}, kA)) << "it is listed already";
+  EXPECT_EQ(table.listed(kA), 100u);
 }
 
 // Sessions as they behave: they claim, get leases, answer recalls late or end. [L1], [L2], [L3] hold after each step.
@@ -122,7 +142,7 @@ TEST(LeaseTableTest, NoLeaseEverContradictsAnother) {
           deliver(found.send);
           if (!found.clear) break;
           const bool recalled = !mine.recalls.empty();
-          const bool leased = table.grant_read(inode, session, kNow);
+          const bool leased = table.grant_read(inode, session, Use::look, kNow);
           ASSERT_FALSE(leased && recalled) << "[L2] seed " << seed;
           ASSERT_FALSE(leased && !mine.read && !mine.write && claimed_by_another(inode, session)) << "[L3] " << seed;
           mine.read = mine.read || leased;
