@@ -164,14 +164,18 @@ void LeaseTable::acknowledge(InodeId inode, SessionId session, uint64_t number, 
 
 bool LeaseTable::reclaim(InodeId inode, SessionId session, LeaseKind kind, Instant now) {
   Entry& entry = inodes_[inode];
-  for (const Holder& other : entry.holders) {
-    if (other.session == session) continue;
-    if (other.held == Held::write || (kind == LeaseKind::write && other.held != Held::none)) return false;
-  }
   Holder* const holder = list(entry, inode, session, Use::open);
   if (holder == nullptr) {
     tidy(inode);
     return false;
+  }
+  for (const Holder& other : entry.holders) {
+    if (other.session != session && other.held == Held::write) return false;
+  }
+  if (kind == LeaseKind::write) {
+    for (Holder& other : entry.holders) {
+      if (other.session != session) set(other, Held::none);
+    }
   }
   // A write lease that was granted since the restart, while this was on its way, stays one.
   set(*holder, std::max(holder->held, kind == LeaseKind::write ? Held::write : Held::read));

@@ -71,7 +71,9 @@ class LeaseTable {
   bool grant_new(InodeId inode, SessionId session, Instant now);
   // The holder has given back what the recall of that number asked for; open: it has a descriptor of the inode.
   void acknowledge(InodeId inode, SessionId session, uint64_t number, bool open);
-  // What it held before a restart. False: somebody else holds what excludes it.
+  // What it held before a restart, or (as read) has open: it is listed in any case. False: it does not hold it now,
+  // because somebody else has the write lease. A write lease takes the read leases of others away: who names one
+  // beside it, only has the inode open.
   bool reclaim(InodeId inode, SessionId session, LeaseKind kind, Instant now);
 
   void drop(InodeId inode, SessionId session);  // the inode is gone, or the session will not use it

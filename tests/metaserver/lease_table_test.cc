@@ -109,6 +109,18 @@ TEST(LeaseTableTest, WhatASessionOpensIsListedAlsoWhereLooksAreNot) {
   EXPECT_EQ(table.listed(kA), 100u);
 }
 
+TEST(LeaseTableTest, AfterARestartOneThatOnlyHasAnInodeOpenDoesNotKeepItsWriterFromNamingIt) {
+  for (const bool reader_first : {true, false}) {
+    LeaseTable table({});
+    if (reader_first) (void)table.reclaim(kFile, kA, LeaseKind::read, kNow);
+    EXPECT_TRUE(table.reclaim(kFile, kB, LeaseKind::write, kNow)) << "or what it has buffered is without a lease";
+    if (!reader_first) (void)table.reclaim(kFile, kA, LeaseKind::read, kNow);
+    EXPECT_EQ(table.leases(), 1u);
+    EXPECT_EQ(table.listed(kA), 1u);
+    EXPECT_THAT(table.open_elsewhere(kFile, kB), testing::ElementsAre(kA)) << "it did not say that it has it not open";
+  }
+}
+
 // Sessions as they behave: they claim, get leases, answer recalls late or end. [L1], [L2], [L3] hold after each step.
 TEST(LeaseTableTest, NoLeaseEverContradictsAnother) {
   for (uint64_t seed = 1; seed <= 300; ++seed) {
