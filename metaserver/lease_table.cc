@@ -54,6 +54,7 @@ void LeaseTable::remove(InodeId inode, SessionId session) {
 LeaseTable::Recall LeaseTable::recall(InodeId inode, Holder& holder, LeaseKind kind) {
   holder.recall = next_number_++;
   holder.recalled = kind;
+  holder.answered = false;
   return {holder.session, Lease{inode, kind, holder.recall}};
 }
 
@@ -113,6 +114,7 @@ bool LeaseTable::grant_read(InodeId inode, SessionId session, Use use, Instant n
     return false;
   }
   holder->asked_open = false;  // with this answer it may open the inode
+  holder->answered = true;
   if (holder->recall != 0) return false;
   if (holder->held != Held::none) return true;
   if (claimed_by_others(entry, session)) return false;
@@ -158,8 +160,9 @@ void LeaseTable::acknowledge(InodeId inode, SessionId session, uint64_t number, 
   }
   set(*holder, Held::none);
   holder->open = open;
-  holder->asked_open = holder->recalled == LeaseKind::exclusive;
-  if (!open) remove(inode, session), sessions_[session].erase(inode);
+  // An answer about the inode may have crossed this one, and what it opens is not in it.
+  holder->asked_open = holder->recalled == LeaseKind::exclusive && !holder->answered;
+  if (!open && !holder->answered) drop(inode, session);
 }
 
 bool LeaseTable::reclaim(InodeId inode, SessionId session, LeaseKind kind, Instant now) {

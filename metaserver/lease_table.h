@@ -96,6 +96,7 @@ class LeaseTable {
     uint64_t recall = 0;                   // its number; 0: none
     bool open = false;                     // as it said in its last answer
     bool asked_open = false;               // it has said so since it was last answered about the inode
+    bool answered = false;                 // about the inode, since the recall under way was sent
     Instant granted;
   };
   struct Claim {

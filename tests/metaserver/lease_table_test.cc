@@ -109,6 +109,21 @@ TEST(LeaseTableTest, WhatASessionOpensIsListedAlsoWhereLooksAreNot) {
   EXPECT_EQ(table.listed(kA), 100u);
 }
 
+TEST(LeaseTableTest, AnAnswerToARecallThatCrossesALookSaysNothingOfWhatIsOpenedWithIt) {
+  LeaseTable table({});
+  table.grant_read(kFile, kB, Use::look, kNow);
+  const auto asked = table.obstacles(kFile, kA, Wanted::removal, kNow);
+  ASSERT_THAT(asked.send, SizeIs(1));
+  EXPECT_FALSE(table.grant_read(kFile, kB, Use::open, kNow)) << "B has said that it is not open, and opens it now";
+  table.acknowledge(kFile, kB, asked.send[0].lease.generation, false);
+  EXPECT_EQ(table.listed(kB), 1u);
+  const auto again = table.obstacles(kFile, kA, Wanted::removal, kNow);
+  EXPECT_FALSE(again.clear);
+  ASSERT_THAT(again.send, SizeIs(1)) << "it is asked once more";
+  table.acknowledge(kFile, kB, again.send[0].lease.generation, true);
+  EXPECT_THAT(table.open_elsewhere(kFile, kA), testing::ElementsAre(kB));
+}
+
 TEST(LeaseTableTest, AfterARestartOneThatOnlyHasAnInodeOpenDoesNotKeepItsWriterFromNamingIt) {
   for (const bool reader_first : {true, false}) {
     LeaseTable table({});
