@@ -352,6 +352,7 @@ std::string Filesystem::statistics_json() const {
       {"cached_bytes", state_->context.blocks.cached_bytes()},
       {"cached_inodes", state_->context.inodes.size()},
       {"cached_names", state_->context.names.size()},
+      {"messages", state_->context.meta.messages()},
       {"sole", sole()},
   };
   return json.dump();

@@ -69,6 +69,10 @@ struct MetaClient::State {
   // One attempt. A pooled connection that proves dead (the metaserver has restarted since) is replaced once.
   template <typename Request, typename Reply>
   Result<Reply> attempt(const Method<Request, Reply>& method, const Request& request, Instant deadline) {
+    {
+      const Lock lock(mutex);
+      ++messages[method.name];
+    }
     for (bool fresh = false;; fresh = true) {
       ASSIGN(Borrowed connection, borrow(fresh, deadline));
       Reply reply;
@@ -182,6 +186,7 @@ struct MetaClient::State {
   std::vector<std::unique_ptr<Connection>> idle;  // guarded by mutex; the last one was used last
   std::vector<Stream*> busy;                      // guarded by mutex; of the borrowed connections, for shut_down()
   RequestIds requests;                            // guarded by mutex
+  std::map<std::string_view, uint64_t> messages;  // guarded by mutex; by the names of CAIRN_METHOD
   bool closed = false;                            // guarded by mutex
 };
 
@@ -245,6 +250,11 @@ void MetaClient::shut_down() {
 }
 
 SessionId MetaClient::session() const { return SessionId{state_->session.load()}; }
+
+std::map<std::string, uint64_t> MetaClient::messages() const {
+  const Lock lock(state_->mutex);
+  return {state_->messages.begin(), state_->messages.end()};
+}
 
 // ---- sessions ------------------------------------------------------------------------------------------------------
 
@@ -310,15 +320,16 @@ Result<Attributes> MetaClient::get_attributes(InodeId inode, uint64_t* leased) {
   return state_->call(CAIRN_METHOD(get_attributes), state_->looking_at<thrift::GetAttributesRequest>(inode), leased);
 }
 
-Result<std::string> MetaClient::readlink(InodeId inode) {
-  return state_->call(CAIRN_METHOD(readlink), state_->looking_at<thrift::GetAttributesRequest>(inode));
+Result<std::string> MetaClient::readlink(InodeId inode, uint64_t* leased) {
+  return state_->call(CAIRN_METHOD(readlink), state_->looking_at<thrift::GetAttributesRequest>(inode), leased);
 }
 
-Result<DirectoryPage> MetaClient::read_directory(InodeId inode, uint64_t after_cookie, uint32_t limit) {
+Result<DirectoryPage> MetaClient::read_directory(InodeId inode, uint64_t after_cookie, uint32_t limit,
+                                                 uint64_t* leased) {
   auto request = state_->looking_at<thrift::DirectoryRequest>(inode);
   request.after_cookie = static_cast<int64_t>(after_cookie);
   request.limit = static_cast<int32_t>(limit);
-  return state_->call(CAIRN_METHOD(read_directory), request);
+  return state_->call(CAIRN_METHOD(read_directory), request, leased);
 }
 
 Result<FilesystemSpace> MetaClient::statfs() {
@@ -331,8 +342,8 @@ Result<std::string> MetaClient::get_xattr(InodeId inode, const std::string& name
   return state_->call(CAIRN_METHOD(get_xattr), request, leased);
 }
 
-Result<std::vector<std::string>> MetaClient::list_xattrs(InodeId inode) {
-  return state_->call(CAIRN_METHOD(list_xattrs), state_->looking_at<thrift::GetAttributesRequest>(inode));
+Result<std::vector<std::string>> MetaClient::list_xattrs(InodeId inode, uint64_t* leased) {
+  return state_->call(CAIRN_METHOD(list_xattrs), state_->looking_at<thrift::GetAttributesRequest>(inode), leased);
 }
 
 Result<Layout> MetaClient::layout(InodeId inode, uint64_t offset, uint64_t length, uint32_t limit, uint64_t* leased) {

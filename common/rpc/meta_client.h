@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -63,6 +64,8 @@ class MetaClient {
   // stale_epoch: it has restarted since that run.
   Result<std::vector<Lease>> reclaim_leases(std::vector<Lease> leases, bool last, uint64_t run);
   SessionId session() const;
+  // Requests sent so far, by the name of the call; repetitions count too.
+  std::map<std::string, uint64_t> messages() const;
 
   // Locks. Each call happens once, whatever is repeated; its answer never waits for another owner.
   Result<LockAnswer> lock(const LockCall& call);
@@ -75,11 +78,12 @@ class MetaClient {
   // make_node: a write lease of the new inode).
   Result<Entry> lookup(InodeId parent, const std::string& name, uint64_t* leased = nullptr);
   Result<Attributes> get_attributes(InodeId inode, uint64_t* leased = nullptr);
-  Result<std::string> readlink(InodeId inode);
-  Result<DirectoryPage> read_directory(InodeId inode, uint64_t after_cookie, uint32_t limit);
+  Result<std::string> readlink(InodeId inode, uint64_t* leased = nullptr);
+  Result<DirectoryPage> read_directory(InodeId inode, uint64_t after_cookie, uint32_t limit,
+                                       uint64_t* leased = nullptr);
   Result<FilesystemSpace> statfs();
   Result<std::string> get_xattr(InodeId inode, const std::string& name, uint64_t* leased = nullptr);
-  Result<std::vector<std::string>> list_xattrs(InodeId inode);
+  Result<std::vector<std::string>> list_xattrs(InodeId inode, uint64_t* leased = nullptr);
   Result<Layout> layout(InodeId inode, uint64_t offset, uint64_t length, uint32_t limit, uint64_t* leased = nullptr);
 
   Result<Entry> make_node(const MakeNode& request, uint64_t* leased = nullptr);
