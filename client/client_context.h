@@ -10,9 +10,12 @@
 #include "client/block_cache.h"
 #include "client/buffer_budget.h"
 #include "client/cluster_view.h"
+#include "client/directory_listing.h"
 #include "client/disk_cache.h"
 #include "client/filesystem.h"
 #include "client/inode_cache.h"
+#include "client/inode_details.h"
+#include "client/inode_lru.h"
 #include "client/lease_keeper.h"
 #include "client/name_cache.h"
 #include "client/session_keeper.h"
@@ -35,6 +38,8 @@ struct ClientContext {
         chunks(network, clock, [this](ServerId server, bool refresh) { return cluster.address_of(server, refresh); }),
         inodes(options.cached_inodes),
         names(options.cached_names),
+        listings({options.listing_bytes, options.listing_bytes / 4}),
+        details({options.detail_bytes, options.detail_bytes / 4}),
         blocks(options.cache_bytes),
         budget(std::make_shared<BufferBudget>(options.dirty_bytes, spares)) {}
 
@@ -78,6 +83,8 @@ struct ClientContext {
   ChunkDirectory chunk_infos;
   InodeTable inodes;
   NameCache names;
+  InodeLru<DirectoryListing> listings;  // forgotten when the directory changes or its lease goes
+  InodeLru<InodeDetails> details;       // forgotten when the inode's xattrs change or its lease goes
   BlockCache blocks;
   std::unique_ptr<DiskCache> disk_cache;  // null: there is none; set before the first thread begins
   std::shared_ptr<BufferBudget> budget;

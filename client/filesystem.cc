@@ -54,7 +54,7 @@ Status Filesystem::State::open_session() {
   open_disk_cache(grant.incarnation);
   SessionKeeper::Hooks hooks;
   hooks.drop_caches = [this] {
-    context.names.clear();
+    forget_names();
     context.leases->forget_all();
   };
   hooks.flush_all = [this] {
@@ -68,7 +68,7 @@ Status Filesystem::State::open_session() {
   hooks.lease_what_is_in_use = [this] { context.leases->lease_what_is_in_use(); };
   hooks.recalled = [this](const Lease& lease) { context.leases->recalled(lease); };
   hooks.reclaim = [this](bool sole) -> Status {
-    context.names.clear();                         // also of directories whose inodes, and so their leases, were let go
+    forget_names();
     TRY(locks.restarted(context.session->run()));  // first: with the last lease everything is said
     return context.leases->reclaim(sole);
   };
@@ -123,12 +123,19 @@ void Filesystem::State::forget(Inode& inode) {
   inode.attributes_known = false;
   inode.changed_at = context.next_change();
   inode.no_xattrs = false;
-  inode.xattrs.clear();
   if (FileState* file = inode.file_if()) {
     file->layout.forget();
     file->tail.reset();
   }
   context.names.forget_directory(inode.id);
+  context.listings.forget(inode.id);
+  context.details.forget(inode.id);
+}
+
+void Filesystem::State::forget_names() {
+  context.names.clear();
+  context.listings.clear();
+  context.details.clear();
 }
 
 // The session's end has sealed its chunks and freed its orphans. What was buffered under it is never stored under
@@ -344,6 +351,8 @@ std::string Filesystem::statistics_json() const {
       {"attribute_hits", s.attribute_hits.load()},
       {"attribute_misses", s.attribute_misses.load()},
       {"layout_fetches", s.layout_fetches.load()},
+      {"listing_hits", s.listing_hits.load()},
+      {"listing_misses", s.listing_misses.load()},
       {"orphans_forgotten", s.orphans_forgotten.load()},
       {"dropped_bytes", s.dropped_bytes.load()},
       {"recalls", s.recalls.load()},
@@ -352,6 +361,8 @@ std::string Filesystem::statistics_json() const {
       {"cached_bytes", state_->context.blocks.cached_bytes()},
       {"cached_inodes", state_->context.inodes.size()},
       {"cached_names", state_->context.names.size()},
+      {"listing_bytes", state_->context.listings.bytes()},
+      {"detail_bytes", state_->context.details.bytes()},
       {"messages", state_->context.meta.messages()},
       {"sole", sole()},
   };

@@ -32,7 +32,9 @@ struct FilesystemOptions {
   Duration patience = 10s;           // with silent chunkservers, before "no space" is believed
   uint32_t cached_inodes = 50'000;   // with their attributes and layouts
   uint32_t cached_names = 100'000;
-  uint64_t seed = 0;  // of the session's nonce; 0: from the kernel. A simulation gives its own.
+  uint64_t listing_bytes = 16u << 20;  // of directories that were read from front to back; one has at most a quarter
+  uint64_t detail_bytes = 8u << 20;    // of xattrs and symlink targets; those of one inode have at most a quarter
+  uint64_t seed = 0;                   // of the session's nonce; 0: from the kernel. A simulation gives its own.
 
   // The disk tier of the block cache (disk_cache.h): a directory for this mount alone; empty: none.
   std::string cache_directory;
@@ -76,7 +78,9 @@ class Filesystem {
   Status unlink(InodeId parent, const std::string& name);
   Status rmdir(InodeId parent, const std::string& name);
   Status rename(const Rename& request);
-  Result<DirectoryPage> read_directory(InodeId inode, uint64_t after_cookie, uint32_t limit);
+  // Entries behind that cookie, in the order of cookies, at most `limit`. Without attributes each has its inode and its
+  // type (S_IFMT of the mode), and attributes are nobody's lease: they are true when the call is answered, not later.
+  Result<DirectoryPage> read_directory(InodeId inode, uint64_t after_cookie, uint32_t limit, bool attributes);
   Result<FilesystemSpace> statfs();
   Result<std::string> get_xattr(InodeId inode, const std::string& name);
   Result<std::vector<std::string>> list_xattrs(InodeId inode);
@@ -118,7 +122,7 @@ class Filesystem {
 
   // For tests and tools.
   std::string statistics_json()
-      const;                       // counters: reads, writes, cells, decoded stripes, messages, dirty and cached bytes
+      const;  // counters: reads, writes, cells, decoded stripes, messages by call, dirty and cached bytes
   uint64_t lost_sessions() const;  // how often the metaserver ended this mount's session, with what was buffered
   Address metaserver() const;
   static std::string host();  // as the session names it

@@ -1,5 +1,6 @@
 // Attributes, with what is still buffered, and extended attributes.
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "client/filesystem_state.h"
@@ -8,9 +9,7 @@ namespace cairn {
 
 namespace {
 
-constexpr int kAttempts = 100;       // answers that our own changes overtook, each of which was progress
-constexpr size_t kCachedXattrs = 8;  // of one inode
-constexpr size_t kCachedXattrBytes = 256;
+constexpr int kAttempts = 100;  // answers that our own changes overtook, each of which was progress
 
 bool is_own(const std::string& name) { return name.starts_with("cairn."); }
 
@@ -37,6 +36,17 @@ Attributes Filesystem::State::changed(const Attributes& answer, const Asked& ask
   inode->learn(answer, cache && alone);
   if (!alone) inode->attributes_known = false;
   inode->changed_at = change;
+  if (S_ISDIR(answer.mode)) context.listings.forget(answer.inode);  // one that was renamed has another parent
+  return inode->overlaid(inode->attributes);
+}
+
+std::optional<Attributes> Filesystem::State::known_attributes(InodeId id) {
+  const std::shared_ptr<Inode> inode = context.inodes.find(id);
+  if (inode == nullptr) return std::nullopt;
+  const Lock lock(inode->mutex);
+  const FileState* file = inode->file_if();
+  if (!inode->attributes_known || !context.leases->trusted(*inode) || (file != nullptr && file->changing))
+    return std::nullopt;
   return inode->overlaid(inode->attributes);
 }
 
@@ -154,11 +164,11 @@ Result<std::string> Filesystem::get_xattr(InodeId id, const std::string& name) {
   const Error absent{Errc::no_attribute, fmt::format("inode {} has no attribute {}", raw(id), name)};
   {
     Lock lock(inode->mutex);
-    const bool trusted = context.leases->trusted(*inode);
-    if (trusted && inode->no_xattrs) return absent;
-    if (const auto known = inode->xattrs.find(name); trusted && known != inode->xattrs.end()) {
-      if (known->second) return *known->second;
-      return absent;
+    if (context.leases->trusted(*inode)) {
+      if (inode->no_xattrs) return absent;
+      const auto known = context.details.look(id, [&](const InodeDetails& own) { return own.xattr(name); });
+      if (known && *known) return **known;
+      if (known) return absent;
     }
   }
   const State::Asked asked = state_->asking();
@@ -166,35 +176,54 @@ Result<std::string> Filesystem::get_xattr(InodeId id, const std::string& name) {
   Result<std::string> value = context.noted(context.meta.get_xattr(id, name, &leased));
   if (!value.ok() && value.code() != Errc::no_attribute) return value;
   Lock lock(inode->mutex);
-  if (context.leases->keep(*inode, asked.lease, leased) && inode->changed_at <= asked.at &&
-      inode->xattrs.size() < kCachedXattrs && (!value.ok() || value->size() <= kCachedXattrBytes)) {
-    inode->xattrs[name] = value.ok() ? std::optional(*value) : std::nullopt;
+  if (context.leases->keep(*inode, asked.lease, leased) && inode->changed_at <= asked.at) {
+    context.details.change(
+        id, [&](InodeDetails& own) { own.xattrs[name] = value.ok() ? std::optional(*value) : std::nullopt; });
   }
   return value;
 }
 
-Result<std::vector<std::string>> Filesystem::list_xattrs(InodeId inode) {
+Result<std::vector<std::string>> Filesystem::list_xattrs(InodeId id) {
   TRY(state_->context.session->alive());
-  return state_->context.noted(state_->context.meta.list_xattrs(inode));
+  ClientContext& context = state_->context;
+  const std::shared_ptr<Inode> inode = context.inodes.get(id);
+  {
+    const Lock lock(inode->mutex);
+    if (context.leases->trusted(*inode)) {
+      if (inode->no_xattrs) return std::vector<std::string>{};
+      auto known = context.details.look(id, [](const InodeDetails& own) { return own.xattr_names; });
+      if (known) return std::move(*known);
+    }
+  }
+  const State::Asked asked = state_->asking();
+  uint64_t leased = 0;
+  ASSIGN(std::vector<std::string> names, context.noted(context.meta.list_xattrs(id, &leased)));
+  const Lock lock(inode->mutex);
+  if (context.leases->keep(*inode, asked.lease, leased) && inode->changed_at <= asked.at) {
+    if (names.empty()) {
+      inode->no_xattrs = true;
+    } else {
+      context.details.change(id, [&](InodeDetails& own) { own.xattr_names = names; });
+    }
+  }
+  return names;
 }
 
-namespace {
-
-void forget_xattrs(Inode& inode, uint64_t change) {
-  Lock lock(inode.mutex);
-  inode.no_xattrs = false;
-  inode.xattrs.clear();
-  inode.attributes_known = false;
-  inode.changed_at = change;
+void Filesystem::State::forget_xattrs(InodeId id) {
+  const uint64_t change = context.next_change();
+  const std::shared_ptr<Inode> inode = context.inodes.get(id);
+  const Lock lock(inode->mutex);
+  inode->no_xattrs = false;
+  inode->attributes_known = false;
+  inode->changed_at = change;
+  context.details.forget(id);
 }
-
-}  // namespace
 
 Status Filesystem::set_xattr(const SetXattr& request) {
   TRY(state_->context.session->alive());
   const OwnChange change(state_->context.inodes, {request.inode});
   const Status done = state_->context.noted(state_->context.meta.set_xattr(request));
-  forget_xattrs(*state_->context.inodes.get(request.inode), state_->context.next_change());
+  state_->forget_xattrs(request.inode);
   // The class that the next flush of the inode writes to.
   if (done.ok() && is_own(request.name)) TRY(get_attributes(request.inode));
   return done;
@@ -204,7 +233,7 @@ Status Filesystem::remove_xattr(const RemoveXattr& request) {
   TRY(state_->context.session->alive());
   const OwnChange change(state_->context.inodes, {request.inode});
   const Status done = state_->context.noted(state_->context.meta.remove_xattr(request));
-  forget_xattrs(*state_->context.inodes.get(request.inode), state_->context.next_change());
+  state_->forget_xattrs(request.inode);
   return done;
 }
 

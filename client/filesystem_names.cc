@@ -26,10 +26,11 @@ bool Filesystem::State::unknown_fate(Errc code) {
 void Filesystem::State::invalidate(InodeId id) {
   const uint64_t change = context.next_change();
   const std::shared_ptr<Inode> inode = context.inodes.find(id);
-  if (inode == nullptr) return;
+  if (inode == nullptr) return context.listings.forget(id);
   Lock lock(inode->mutex);
   inode->attributes_known = false;
   inode->changed_at = change;
+  context.listings.forget(id);  // with the mutex: no older answer is added after it
 }
 
 // What the name is now, as far as that may be kept. Nothing: not known any more.
@@ -47,13 +48,15 @@ InodeId Filesystem::State::known_child(InodeId parent, const std::string& name) 
 }
 
 // A new inode is known completely: it has no content, no names and no extended attributes.
-void Filesystem::State::learn_made(const Entry& entry, const Asked& asked, uint64_t leased) {
+void Filesystem::State::learn_made(const Entry& entry, const std::string& target, const Asked& asked, uint64_t leased) {
   const std::shared_ptr<Inode> inode = context.inodes.get(entry.attributes.inode);
   Lock lock(inode->mutex);
   const bool cache = context.leases->keep(*inode, asked.lease, leased, InodeLease::Held::write);
   inode->learn(entry.attributes, cache);
   if (!cache) return;
   inode->no_xattrs = true;
+  if (S_ISLNK(entry.attributes.mode))
+    context.details.change(inode->id, [&](InodeDetails& own) { own.target = target; });
   if (S_ISREG(entry.attributes.mode)) inode->file().layout.make_empty();
   lock.unlock();
   if (S_ISDIR(entry.attributes.mode)) context.names.made_directory(entry.attributes.inode);
@@ -136,15 +139,30 @@ Result<Entry> Filesystem::make_node(const MakeNode& request) {
     if (State::unknown_fate(entry.code())) state_->invalidate(request.parent);
     return entry;
   }
-  state_->learn_made(*entry, asked, leased);
+  state_->learn_made(*entry, request.target, asked, leased);
   state_->invalidate(request.parent);
   state_->note_name(request.parent, request.name, NameCache::Known{entry->attributes.inode, entry->cookie}, asked);
   return entry;
 }
 
-Result<std::string> Filesystem::readlink(InodeId inode) {
+Result<std::string> Filesystem::readlink(InodeId id) {
   TRY(state_->context.session->alive());
-  return state_->context.noted(state_->context.meta.readlink(inode));
+  ClientContext& context = state_->context;
+  const std::shared_ptr<Inode> inode = context.inodes.get(id);
+  {
+    const Lock lock(inode->mutex);
+    std::string known;
+    if (context.leases->trusted(*inode) && !inode->orphan)
+      known = context.details.look(id, [](const InodeDetails& own) { return own.target; });
+    if (!known.empty()) return known;
+  }
+  const State::Asked asked = state_->asking();
+  uint64_t leased = 0;
+  ASSIGN(std::string target, context.noted(context.meta.readlink(id, &leased)));
+  const Lock lock(inode->mutex);
+  if (context.leases->keep(*inode, asked.lease, leased))
+    context.details.change(id, [&](InodeDetails& own) { own.target = target; });
+  return target;
 }
 
 Result<Entry> Filesystem::link(const LinkNode& request) {
@@ -226,7 +244,11 @@ Status Filesystem::rename(const Rename& request) {
     context.names.change(request.old_parent, request.old_name, std::nullopt);
     context.names.change(request.new_parent, request.new_name, std::nullopt);
   }
-  if (!renamed.ok()) return renamed.error();
+  if (!renamed.ok()) {
+    // A directory that was moved has another parent, and which one it was may not be known.
+    if (State::unknown_fate(renamed.code())) context.listings.clear();
+    return renamed.error();
+  }
   (void)state_->changed(renamed->moved, asked);
   if (raw(renamed->replaced) == 0) return {};
   if ((request.flags & kRenameExchange) != 0) {
@@ -238,10 +260,42 @@ Status Filesystem::rename(const Rename& request) {
   return {};
 }
 
-Result<DirectoryPage> Filesystem::read_directory(InodeId inode, uint64_t after_cookie, uint32_t limit) {
+std::optional<DirectoryPage> Filesystem::State::known_page(Inode& directory, uint64_t after_cookie, uint32_t limit,
+                                                           bool attributes) {
+  std::optional<DirectoryPage> page;
+  {
+    const Lock lock(directory.mutex);
+    if (!context.leases->trusted(directory) || directory.lease.own_changes > 0) return std::nullopt;
+    page = context.listings.look(
+        directory.id, [&](const DirectoryListing& listing) { return listing.page(directory.id, after_cookie, limit); });
+  }
+  if (!page || !attributes) return page;
+  for (Entry& entry : page->entries) {
+    const std::optional<Attributes> known = known_attributes(entry.attributes.inode);
+    if (!known) return std::nullopt;
+    entry.attributes = *known;
+  }
+  return page;
+}
+
+Result<DirectoryPage> Filesystem::read_directory(InodeId id, uint64_t after_cookie, uint32_t limit, bool attributes) {
   TRY(state_->context.session->alive());
+  ClientContext& context = state_->context;
+  const std::shared_ptr<Inode> directory = context.inodes.get(id);
+  if (auto known = state_->known_page(*directory, after_cookie, limit, attributes)) {
+    ++context.statistics.listing_hits;
+    return std::move(*known);
+  }
+  ++context.statistics.listing_misses;
   const State::Asked asked = state_->asking();
-  ASSIGN(DirectoryPage page, state_->context.noted(state_->context.meta.read_directory(inode, after_cookie, limit)));
+  uint64_t leased = 0;
+  ASSIGN(DirectoryPage page, context.noted(context.meta.read_directory(id, after_cookie, limit, &leased)));
+  {
+    const Lock lock(directory->mutex);
+    if (context.leases->keep(*directory, asked.lease, leased) && directory->changed_at <= asked.at)
+      context.listings.change(id, [&](DirectoryListing& listing) { listing.add(after_cookie, page); });
+  }
+  if (!attributes) return page;
   for (Entry& entry : page.entries) entry.attributes = state_->learn(entry.attributes, asked, 0);
   return page;
 }

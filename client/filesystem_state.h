@@ -41,17 +41,22 @@ struct Filesystem::State {
   Attributes learn(const Attributes& answer, const Asked& asked, uint64_t leased);
   // The answer of our own change to the inode.
   Attributes changed(const Attributes& answer, const Asked& asked);
-  void invalidate(InodeId inode);  // attributes: an own call changed them without saying to what
-  void forget(Inode& inode);       // all that is cached of it; its mutex is held
+  void invalidate(InodeId inode);     // attributes and listing: an own call changed them without saying to what
+  void forget_xattrs(InodeId inode);  // and attributes: an own call changed them
+  void forget(Inode& inode);          // all that is cached of it; its mutex is held
+  void forget_names();                // and listings, xattrs, targets: of all inodes, also of those that were let go
   void note_name(InodeId parent, const std::string& name, std::optional<NameCache::Known> known, const Asked& asked);
   InodeId known_child(InodeId parent, const std::string& name);  // 0: not known
+  // From the directory's listing. Nothing: not known, or not with attributes that are wanted.
+  std::optional<DirectoryPage> known_page(Inode& directory, uint64_t after_cookie, uint32_t limit, bool attributes);
+  std::optional<Attributes> known_attributes(InodeId inode);
   Result<Attributes> attributes(InodeId inode);  // also asks the metaserver
   void wake_all();
   SessionRequest session_request();
   void lose_session();  // what was buffered under it is lost
 
   // --- namespace ---
-  void learn_made(const Entry& entry, const Asked& asked, uint64_t leased);
+  void learn_made(const Entry& entry, const std::string& target, const Asked& asked, uint64_t leased);
   void orphaned(InodeId inode, uint32_t links_left);
   void forget_if_orphan(const std::shared_ptr<Inode>& inode);
   // Whether a failed change may have happened all the same.

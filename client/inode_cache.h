@@ -7,10 +7,8 @@
 
 #include <cstdint>
 #include <list>
-#include <map>
 #include <memory>
 #include <optional>
-#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -71,7 +69,6 @@ struct Inode {
   bool forgotten = false;  // told
   bool said_open = false;  // when another mount took its last name: to be forgotten when it is closed
   bool no_xattrs = false;  // known to have none, while it is trusted
-  std::map<std::string, std::optional<std::string>> xattrs;  // known ones, small and few; nothing: absent
 
   FileState& file() {
     if (!file_) file_ = std::make_unique<FileState>();

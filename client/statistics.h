@@ -15,6 +15,7 @@ struct Statistics {
   Count flushes = 0, flush_failures = 0, stored_stripes = 0, stored_bytes = 0, inline_files = 0, rewritten_tails = 0;
   Count commits = 0, committed_files = 0, chunks_granted = 0, chunks_broken = 0, chunks_sealed = 0;
   Count name_hits = 0, name_misses = 0, attribute_hits = 0, attribute_misses = 0, layout_fetches = 0;
+  Count listing_hits = 0, listing_misses = 0;
   Count orphans_forgotten = 0, dropped_bytes = 0, recalls = 0, lost_sessions = 0;
 };
 

@@ -22,8 +22,14 @@ constexpr uint32_t kMaxEntries = 4096;
 
 class Listing {
  public:
-  Listing(fuse_req_t request, size_t size, bool plus, double timeout)
-      : request_(request), directories_(front_of(request).directories), buffer_(size), plus_(plus), timeout_(timeout) {}
+  // attributed: entries have attributes.
+  Listing(fuse_req_t request, size_t size, bool plus, bool attributed, double timeout)
+      : request_(request),
+        directories_(front_of(request).directories),
+        buffer_(size),
+        plus_(plus),
+        attributed_(attributed),
+        timeout_(timeout) {}
 
   // False: it does not fit, and the answer is full.
   bool add_dot(const char* name, InodeId inode, uint64_t cookie) {
@@ -35,7 +41,7 @@ class Listing {
   bool add(const Entry& entry) {
     fuse_entry_param out = entry_of(entry, timeout_);
     // Attributes that the kernel may not keep are not given: another mount may be writing, and a stat asks.
-    if (timeout_ <= 0) out.ino = 0;
+    if (!attributed_ || timeout_ <= 0) out.ino = 0;
     if (plus_ && out.ino != 0) directories_.told(entry);
     return add(entry.name.c_str(), out, entry.cookie);
   }
@@ -56,6 +62,7 @@ class Listing {
   MovedDirectories& directories_;
   std::vector<char> buffer_;
   bool plus_;
+  bool attributed_;
   double timeout_;
   size_t used_ = 0;
 };
@@ -64,11 +71,13 @@ void list(fuse_req_t request, fuse_ino_t inode, size_t size, off_t offset, bool 
   FuseFront& front = front_of(request);
   const auto from = static_cast<uint64_t>(offset);
   const size_t expected = std::max<size_t>(1, size / (plus ? kPlusBytes : kPlainBytes));
-  const Result<DirectoryPage> page = front.filesystem.read_directory(
-      InodeId{inode}, std::max(from, kDotDotCookie), static_cast<uint32_t>(std::min<size_t>(expected, kMaxEntries)));
+  const bool attributed = plus && front.filesystem.sole();
+  const Result<DirectoryPage> page =
+      front.filesystem.read_directory(InodeId{inode}, std::max(from, kDotDotCookie),
+                                      static_cast<uint32_t>(std::min<size_t>(expected, kMaxEntries)), attributed);
   if (!page.ok()) return reply_error(request, page.error());
   const KernelCache::Grant grant(front.cache);
-  Listing listing(request, std::min<size_t>(size, kMaxRequestBytes), plus, grant.timeout());
+  Listing listing(request, std::min<size_t>(size, kMaxRequestBytes), plus, attributed, grant.timeout());
   bool room = true;
   if (room && from < kDotCookie) room = listing.add_dot(".", InodeId{inode}, kDotCookie);
   if (room && from < kDotDotCookie) room = listing.add_dot("..", page->parent, kDotDotCookie);

@@ -34,7 +34,7 @@ std::map<std::string, InodeId> list(CairnWorld& world, Filesystem& files, InodeI
   Story& story = world.story();
   std::map<std::string, InodeId> found;
   for (uint64_t cookie = 0;;) {
-    const DirectoryPage page = expect(world, "readdir", files.read_directory(directory, cookie, 100));
+    const DirectoryPage page = expect(world, "readdir", files.read_directory(directory, cookie, 100, false));
     for (const Entry& entry : page.entries) {
       if (!found.emplace(entry.name, entry.attributes.inode).second) story.wrong("readdir: {} twice", entry.name);
       cookie = entry.cookie;
