@@ -55,6 +55,18 @@ void SimCluster::kill(const std::string& name) {
   if (process != processes_.end() && process->second.started) scheduler_.kill(process->second.id);
 }
 
+void SimCluster::freeze(const std::string& name) {
+  if (running(name)) scheduler_.freeze(processes_.at(name).id);
+}
+
+void SimCluster::thaw(const std::string& name) {
+  if (frozen(name)) scheduler_.thaw(processes_.at(name).id);
+}
+
+bool SimCluster::frozen(const std::string& name) const {
+  return running(name) && scheduler_.frozen(processes_.at(name).id);
+}
+
 void SimCluster::power_cut(const std::string& machine) {
   network_.set_power(machine, false);
   for (const auto& [name, process] : processes_) {

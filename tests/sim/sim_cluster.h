@@ -43,6 +43,11 @@ class SimCluster {
   void restart(
       const std::string& process);        // with the same main function; kills it first if it runs. Power comes back.
   void kill(const std::string& process);  // kill -9: what was written and not synced stays in the machine's cache
+  // SIGSTOP and SIGCONT (sim_scheduler.h): while it is frozen its kernel still takes connections and bytes, as many as
+  // a backlog and the buffers of its streams hold. Nothing, if it does not run.
+  void freeze(const std::string& process);
+  void thaw(const std::string& process);
+  bool frozen(const std::string& process) const;
   // All processes of the machine die, what was not synced may be forgotten or torn, and it is silent until
   // one of its processes is started.
   void power_cut(const std::string& machine);

@@ -190,6 +190,32 @@ TEST(SimClusterTest, APartitionHoldsEverythingUntilItHeals) {
   EXPECT_TRUE(end.ok()) << end.error().what;
 }
 
+TEST(SimClusterTest, AFrozenServerTakesConnectionsAndAnswersWhenItGoesOn) {
+  SimCluster cluster(6);
+  start_server(cluster);
+  const Status end = cluster.run([&] {
+    cluster.scheduler().sleep(kStartTime);
+    cluster.freeze("server");
+    EXPECT_EQ(increment(cluster).code(), Errc::timed_out) << "and the byte waits in the socket";
+    Thread thawer("thawer", [&] {
+      cluster.scheduler().sleep(5s);
+      cluster.thaw("server");
+    });
+    const Instant asked = cluster.scheduler().now();
+    const auto answer = increment(cluster, 10s);
+    EXPECT_TRUE(answer.ok()) << answer.error().what;
+    EXPECT_GE(cluster.scheduler().now() - asked, 5s);
+    thawer.join();
+    EXPECT_EQ(acknowledged_increment(cluster), 3u) << "the one that nobody waited for was done too";
+    cluster.freeze("server");
+    cluster.kill("server");
+    EXPECT_EQ(increment(cluster).code(), Errc::unavailable);
+    cluster.restart("server");
+    EXPECT_FALSE(cluster.frozen("server"));
+  });
+  EXPECT_TRUE(end.ok()) << end.error().what;
+}
+
 TEST(SimClusterTest, ProcessesOfOneMachineShareItsDiskAndDieApart) {
   SimCluster cluster(4);
   std::vector<std::string> said;

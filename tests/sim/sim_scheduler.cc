@@ -44,7 +44,9 @@ Status SimScheduler::run(std::function<void()> body) {
   const uint64_t main = spawn_in(kTestProcess, "main", std::move(body));
   Status end;
   while (fibers_.contains(main)) {
-    if (runnable_.empty() && !advance_time()) {
+    while (runnable_.empty() && advance_time()) {  // its deadline may be a frozen fiber's
+    }
+    if (runnable_.empty()) {
       end = Error{Errc::timed_out, "hang: nothing can run and no deadline is waited for\n" + describe_waiting()};
       break;
     }
@@ -89,7 +91,7 @@ uint64_t SimScheduler::spawn_in(SimProcess process, std::string name, std::funct
   const uint64_t id = next_fiber_++;
   auto& slot = fibers_[id];
   slot = std::make_unique<Fiber>(id, process, std::move(name), std::move(body));
-  runnable_.push_back(slot.get());
+  make_runnable(*slot);
   return id;
 }
 
@@ -97,9 +99,15 @@ uint64_t SimScheduler::spawn(std::string name, std::function<void()> body) {
   return spawn_in(current_process(), std::move(name), std::move(body));
 }
 
+void SimScheduler::make_runnable(Fiber& fiber) {
+  Process& process = processes_[raw(fiber.process)];
+  (process.frozen ? process.held : runnable_).push_back(&fiber);
+}
+
 void SimScheduler::forget(Fiber& fiber) {
   if (fiber.parked) unpark(fiber, false);
   std::erase(runnable_, &fiber);
+  std::erase(processes_[raw(fiber.process)].held, &fiber);
   wake(&fiber, true);  // whoever joins it
   fibers_.erase(fiber.id);
 }
@@ -121,6 +129,27 @@ void SimScheduler::kill(SimProcess process) {
     stop("a dead fiber ran again");
   }
 }
+
+void SimScheduler::freeze(SimProcess process) {
+  if (process == kTestProcess) stop("the test's own process cannot be frozen");
+  if (!alive(process) || frozen(process)) return;
+  Process& held = processes_[raw(process)];
+  held.frozen = true;
+  std::erase_if(runnable_, [&](Fiber* fiber) {
+    if (fiber->process != process) return false;
+    held.held.push_back(fiber);
+    return true;
+  });
+  if (current_process() == process) yield();
+}
+
+void SimScheduler::thaw(SimProcess process) {
+  Process& thawed = processes_.at(raw(process));
+  thawed.frozen = false;
+  for (Fiber* fiber : std::exchange(thawed.held, {})) runnable_.push_back(fiber);
+}
+
+bool SimScheduler::frozen(SimProcess process) const { return processes_.at(raw(process)).frozen; }
 
 bool SimScheduler::alive(SimProcess process) const { return processes_.at(raw(process)).alive; }
 
@@ -148,7 +177,7 @@ bool SimScheduler::park(const void* key, Instant deadline) {
   Fiber& self = *running_;
   if (deadline <= now_ || (key != nullptr && random_.one_in(kSpuriousWakeOneIn))) {
     self.woken = deadline > now_;
-    runnable_.push_back(&self);
+    make_runnable(self);
   } else {
     self.parked = true;
     self.key = key;
@@ -170,7 +199,7 @@ void SimScheduler::unpark(Fiber& fiber, bool woken) {
   fiber.parked = false;
   fiber.key = nullptr;
   fiber.woken = woken;
-  runnable_.push_back(&fiber);
+  make_runnable(fiber);
 }
 
 void SimScheduler::wake(const void* key, bool all) {

@@ -53,6 +53,12 @@ class SimScheduler : public Scheduler {
   // may kill its own process; then this does not return.
   void kill(SimProcess process);
   bool alive(SimProcess process) const;
+  // As SIGSTOP and SIGCONT: none of its fibers runs in between, while time goes on. Waits end as they would, and what
+  // they wait for piles up; who waited learns of it when it runs again. A fiber may freeze its own process: then this
+  // returns after the thaw. A dead process stays dead.
+  void freeze(SimProcess process);
+  void thaw(SimProcess process);
+  bool frozen(SimProcess process) const;
   SimProcess current_process() const;  // the test's outside of fibers
   const std::string& name_of(SimProcess process) const;
   // Called at each kill, after the fibers are gone: for the kernel's part of a death, like resetting connections.
@@ -82,8 +88,11 @@ class SimScheduler : public Scheduler {
   struct Process {
     std::string name;
     bool alive = true;
+    bool frozen = false;
+    std::vector<Fiber*> held{};  // that could run, were it not frozen
   };
 
+  void make_runnable(Fiber& fiber);
   void unpark(Fiber& fiber, bool woken);
   void forget(Fiber& fiber);  // from all queues; frees it
   bool advance_time();        // false if no deadline is waited for

@@ -165,6 +165,67 @@ TEST(SimSchedulerTest, AProcessMayKillItself) {
   EXPECT_FALSE(survived);
 }
 
+TEST(SimSchedulerTest, AFrozenProcessGoesOnWhereItWasAndTheClockHasJumped) {
+  SimScheduler scheduler(2);
+  const SimProcess process = scheduler.new_process("frozen");
+  Mutex mutex;
+  CondVar changed;
+  bool told = false;
+  std::vector<Instant> ticks;
+  Instant heard{};
+  const Instant start = scheduler.now();
+  ASSERT_TRUE(scheduler
+                  .run([&] {
+                    scheduler.spawn_in(process, "ticker", [&] {
+                      for (;;) scheduler.sleep(1s), ticks.push_back(scheduler.now());
+                    });
+                    scheduler.spawn_in(process, "listener", [&] {
+                      Lock lock(mutex);
+                      changed.wait(lock, [&] { return told; });
+                      heard = scheduler.now();
+                    });
+                    scheduler.sleep(1500ms);
+                    scheduler.freeze(process);
+                    EXPECT_TRUE(scheduler.frozen(process));
+                    scheduler.spawn_in(process, "late", [&] { ticks.push_back(scheduler.now()); });
+                    {
+                      Lock lock(mutex);
+                      told = true;
+                      changed.notify_all();
+                    }
+                    scheduler.sleep(10s);
+                    EXPECT_EQ(ticks.size(), 1u);
+                    scheduler.thaw(process);
+                    scheduler.sleep(1200ms);
+                  })
+                  .ok());
+  EXPECT_EQ(heard, start + 11500ms);
+  EXPECT_THAT(ticks, ElementsAre(start + 1s, start + 11500ms, start + 11500ms, start + 12500ms));
+}
+
+TEST(SimSchedulerTest, AFiberMayFreezeItsOwnProcessWhichMayBeKilledThen) {
+  SimScheduler scheduler(1);
+  const SimProcess thawed = scheduler.new_process("thawed"), killed = scheduler.new_process("killed");
+  int went_on = 0;
+  ASSERT_TRUE(scheduler
+                  .run([&] {
+                    for (const SimProcess process : {thawed, killed}) {
+                      scheduler.spawn_in(process, "main", [&] {
+                        scheduler.freeze(scheduler.current_process());
+                        ++went_on;
+                      });
+                    }
+                    scheduler.sleep(1s);
+                    EXPECT_EQ(went_on, 0);
+                    scheduler.thaw(thawed);
+                    scheduler.kill(killed);
+                    scheduler.thaw(killed);
+                    scheduler.sleep(1s);
+                  })
+                  .ok());
+  EXPECT_EQ(went_on, 1);
+}
+
 TEST(SimSchedulerTest, WhatStillWaitsGoesOnInTheNextRun) {
   SimScheduler scheduler(1);
   int ticks = 0;
