@@ -238,9 +238,9 @@ void ChunkPool::loop() {
       }
       lock.unlock();
       const Status sealed = meta_.seal_chunks({chunks});
+      if (sealed.ok()) kill_point(KillPoint::chunk_sealed);
       lock.lock();
       if (sealed.ok()) {
-        kill_point(KillPoint::chunk_sealed);
         statistics_.chunks_sealed += chunks.size();
       } else if (sealed.code() == Errc::timed_out || sealed.code() == Errc::unavailable) {
         shared_->to_seal.insert(shared_->to_seal.end(), chunks.begin(), chunks.end());

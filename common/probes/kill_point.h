@@ -3,7 +3,8 @@
 //   kill_point(KillPoint::log_entry_written);      costs one relaxed load while nothing is armed
 //
 // A real process is armed by its environment: CAIRN_KILL_POINT=NAME or NAME:N ends it, as kill -9 would, when it passes
-// the point for the N-th time. A simulation sets a handler instead, which may kill the machine whose fiber has come by.
+// the point for the N-th time. A simulation sets a handler instead, which may kill the machine whose fiber has come by,
+// or let it wait there: no mutex is held at a point.
 // `cairn dev kill-points` lists them. Safe from any thread; arming and handlers are set before the threads start.
 #pragma once
 
