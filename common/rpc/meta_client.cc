@@ -15,6 +15,9 @@ using Stub = thrift::MetaserverClient;  // Thrift's generated client
 
 namespace {
 
+// A poll that is late is asked again: a machine that lost its power does not say so, and when it is back all mounts
+// wait for those that do not yet know.
+constexpr Duration kPollSlack = 3s;
 constexpr Duration kFirstPause = 20ms;
 constexpr Duration kLongestPause = 1s;
 constexpr int kBusyTimeouts = 3;
@@ -283,7 +286,7 @@ Result<EventPage> MetaClient::events(uint64_t acknowledged, Duration wait) {
   auto request = state_->looking<thrift::EventsRequest>();
   request.acknowledged = static_cast<int64_t>(acknowledged);
   request.wait_ms = static_cast<int32_t>(wait / 1ms);
-  return state_->call_once(CAIRN_METHOD(events), request, wait + state_->options.attempt_timeout);
+  return state_->call_once(CAIRN_METHOD(events), request, wait + kPollSlack);
 }
 
 Status MetaClient::release_leases(std::vector<Lease> leases, std::vector<InodeId> open) {
