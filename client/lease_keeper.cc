@@ -279,7 +279,7 @@ void LeaseKeeper::give_back(const Lease& recall) {
     const Status told = meta_.release_leases({recall}, open ? std::vector{recall.inode} : std::vector<InodeId>{});
     if (told.ok()) return;
     session_.note(told.error());
-    if (told.code() == Errc::no_session || !session_.alive().ok()) return;
+    if (told.code() == Errc::no_session || !session_.alive().ok()) return reached(RarePath::late_answer);
   }
 }
 

@@ -19,10 +19,12 @@ class SessionCore {
   Instant renew_at() const { return renew_at_; }
   Instant trust_until() const { return trust_until_; }
   bool trusted(Instant now) const { return now < trust_until_; }
+  bool certainly_over(Instant now) const { return now >= asked_at_ + ttl_; }
   Duration ttl() const { return ttl_; }
 
  private:
   Duration ttl_{};
+  Instant asked_at_;  // the last renewal that was answered
   Instant renew_at_;
   Instant trust_until_;
 };

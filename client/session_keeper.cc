@@ -105,8 +105,10 @@ void SessionKeeper::renew_loop() {
 bool SessionKeeper::renew_until_lost() {
   while (!dead_) {
     Instant next;
+    bool was_over = false;
     {
       Lock lock(mutex_);
+      was_over = core_.certainly_over(clock_.now());
       next = lapsed_ ? core_.renew_at() : std::min(core_.renew_at(), core_.trust_until());
     }
     if (!wait_until(next)) return false;
@@ -114,6 +116,7 @@ bool SessionKeeper::renew_until_lost() {
     {
       Lock lock(mutex_);
       suspect_ = false;
+      if (!was_over && core_.certainly_over(clock_.now())) reached(RarePath::slept_past_ttl);
       lapses = !lapsed_ && !core_.trusted(clock_.now());
       if (lapses) lapsed_ = true;
     }

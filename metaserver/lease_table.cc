@@ -191,12 +191,18 @@ void LeaseTable::drop(InodeId inode, SessionId session) {
   if (const auto all = sessions_.find(session); all != sessions_.end()) all->second.erase(inode);
 }
 
-void LeaseTable::end(SessionId session) {
+size_t LeaseTable::end(SessionId session) {
   const auto all = sessions_.find(session);
-  if (all == sessions_.end()) return;
+  if (all == sessions_.end()) return 0;
   const std::unordered_set<InodeId> inodes = std::move(all->second);
   sessions_.erase(all);
-  for (const InodeId inode : inodes) remove(inode, session);
+  size_t unanswered = 0;
+  for (const InodeId inode : inodes) {
+    const Holder* const holder = find(inode, session);
+    if (holder != nullptr && holder->recall != 0) ++unanswered;
+    remove(inode, session);
+  }
+  return unanswered;
 }
 
 std::vector<LeaseTable::Recall> LeaseTable::shed(SessionId session) {

@@ -77,7 +77,7 @@ class LeaseTable {
   bool reclaim(InodeId inode, SessionId session, LeaseKind kind, Instant now);
 
   void drop(InodeId inode, SessionId session);  // the inode is gone, or the session will not use it
-  void end(SessionId session);                  // closed or expired
+  size_t end(SessionId session);                // closed or expired; returns how many recalls it has not answered
   // Recalls for a session that has too many listed: nobody waits for them.
   std::vector<Recall> shed(SessionId session);
 

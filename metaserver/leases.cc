@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "common/probes/planted_bug.h"
+#include "common/probes/rare_path.h"
 
 namespace cairn {
 
@@ -176,7 +177,7 @@ void Leases::drop(SessionId session, InodeId inode) {
 
 void Leases::end(SessionId session) {
   const Lock lock(mutex_);
-  table_.end(session);
+  if (table_.end(session) > 0) reached(RarePath::ended_in_recall);
   unreclaimed_.erase(session);
   changed_.notify_all();
 }

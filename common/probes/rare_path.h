@@ -51,6 +51,9 @@ enum class RarePath : uint8_t {
   recalled_inode,    // a mount gave the lease of an inode back
   reclaimed_leases,  // a mount named what it held to a metaserver that had restarted
   replaced_session,  // a mount whose session was gone went on with a new one
+  slept_past_ttl,    // a mount was stopped, or its machine slept, until its session was certainly over
+  ended_in_recall,   // a session ended while a lease was being recalled from it
+  late_answer,       // a recall was answered by a mount whose session had ended
   count_,
 };
 

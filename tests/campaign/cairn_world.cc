@@ -164,22 +164,23 @@ FilesystemOptions CairnWorld::mount_options(const SimMachine& machine) const {
 void CairnWorld::new_life(uint64_t client) {
   begun_.resize(std::max<size_t>(begun_.size(), client + 1));
   ++begun_[client];
+  giving_up_.erase(client);
 }
 
-bool CairnWorld::lives_changed() {
+uint64_t CairnWorld::lives() {
   std::vector<Life> now;
   for (uint32_t i = 0; i < options_.clients; ++i)
     now.push_back({i < begun_.size() ? begun_[i] : 0, cluster_.running(client(i))});
   const uint64_t expired = rare_path_counts()[static_cast<size_t>(RarePath::expired_session)];
-  if (now == seen_ && expired == seen_expired_) return false;
+  if (now == seen_ && expired == seen_expired_ && giving_up_.empty()) return lives_;
   seen_.resize(now.size());
   for (uint32_t i = 0; i < now.size(); ++i) {
-    if (!(now[i] == seen_[i]) || expired != seen_expired_) shared_.log.forget(i);
+    if (!(now[i] == seen_[i]) || expired != seen_expired_ || giving_up_.contains(i)) shared_.log.forget(i);
   }
   seen_expired_ = expired;
   for (RegisterModel& one : shared_.registers) one.forget();
   seen_ = std::move(now);
-  return true;
+  return ++lives_;
 }
 
 }  // namespace cairn

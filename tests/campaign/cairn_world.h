@@ -68,14 +68,15 @@ class CairnWorld {
   void sleep(Duration time) { cluster_.scheduler().sleep(time); }
   Instant now() { return cluster_.scheduler().now(); }
   SharedFiles& shared() { return shared_; }
-  // A call failed that may, and its mount ends.
-  void mount_failed() { mount_failed_ = true; }
-  bool a_mount_failed() const { return mount_failed_; }
-  // A client begins a mount, or gives one up.
+  // Of shared files. A client's mount may give up what it has buffered, at any moment until it has ended: a call
+  // failed.
+  void begin_giving_up(uint64_t client) { giving_up_.insert(client); }
+  // A client has begun a mount, or ended one that was giving up.
   void new_life(uint64_t client);
-  // A client has died, begun anew or lost its session since the last call, so that what it had not synced may be gone:
-  // the shared files' models know.
-  bool lives_changed();
+  // Another number whenever a client has died, begun anew or lost its session since the last look, so that what it had
+  // not synced may be gone (the shared files' models know); and at each look while somebody is giving up. An answer
+  // says something only if the number was the same before and after the call.
+  uint64_t lives();
 
   // From any fiber. Waits in virtual time; if it takes longer the run is wrong.
   void wait_until(const std::string& what, Duration longest, const std::function<bool()>& done);
@@ -101,16 +102,17 @@ class CairnWorld {
   bool calm_ = true;
   bool verdict_ = false;
   std::set<std::string> judges_;
-  bool mount_failed_ = false;
   SharedFiles shared_;
+  std::set<uint64_t> giving_up_;  // clients
   struct Life {
     uint64_t number = 0;
     bool running = false;
     bool operator==(const Life&) const = default;
   };
   std::vector<uint64_t> begun_;  // lives of each client
-  std::vector<Life> seen_;       // as lives_changed() last saw them
+  std::vector<Life> seen_;       // as lives() last saw them
   uint64_t seen_expired_ = 0;    // sessions that were silent for too long, the same
+  uint64_t lives_ = 0;
 };
 
 }  // namespace cairn

@@ -41,7 +41,7 @@ class ClusterRun {
       return std::ranges::all_of(states_, [](const WorkloadState& state) { return state.formatted; });
     });
     {
-      Trouble trouble(world_, random_());
+      Trouble trouble(world_, random_(), plan_.machines_stop);
       trouble.run(plan_.trouble);
       rotten_ = trouble.rotten();
       for (uint32_t i = 0; i < plan_.world.chunkservers; ++i) suffered_.push_back(trouble.suffered(i));

@@ -36,6 +36,10 @@ RunPlan plan_of_seed(uint64_t seed) {
     plan.world.session_ttl = random.one_in(2) ? 6s : 20s;
   }
   plan.trouble = std::chrono::seconds(random.between(5, 90));
+  // What came later has dice of its own, so that earlier seeds keep their plans but for it.
+  Random later(mix64(seed ^ 0x1A7E));
+  plan.machines_stop = later.one_in(2);
+  if (plan.world.clients == 2 && later.one_in(3)) plan.world.clients = 3;
   return plan;
 }
 

@@ -9,6 +9,7 @@ struct RunPlan {
   WorldOptions world;
   WorkloadOptions work;  // of each client
   Duration trouble{};    // how long it comes
+  bool machines_stop = false;
 };
 
 RunPlan plan_of_seed(uint64_t seed);

@@ -57,28 +57,24 @@ void SharedWorker::step() {
   }
 }
 
-bool SharedWorker::others_changed() {
-  // A mount that was told of no space may have given bytes up, and nobody can say when: from then on nothing is judged.
-  return world_.lives_changed() || world_.a_mount_failed();
-}
-
 void SharedWorker::write(size_t index) {
   RegisterModel& model = world_.shared().registers[index];
+  const uint64_t lives = world_.lives();
   const uint64_t value = model.begin_write(world_.now());
   const std::vector<uint64_t> words(kWords, value);
   const Status written = files_.write(registers_[index], 0, bytes_of(words));
   if (!written.ok()) call_failed(world_, fmt::format("write to shared register {}", index), written.error());
-  model.end_write(value, world_.now());
+  if (world_.lives() == lives) model.end_write(value, world_.now());
 }
 
 void SharedWorker::read(size_t index) {
-  (void)others_changed();
+  const uint64_t lives = world_.lives();
   const Instant began = world_.now();
   std::vector<uint64_t> words(kWords + 1);
   const size_t count = expect(fmt::format("read shared register {}", index),
                               files_.read(registers_[index], 0, bytes_of(std::span(words))));
   const Instant ended = world_.now();
-  if (others_changed() || files_.lost_sessions() > 0) return;
+  if (world_.lives() != lives) return;
   if (count != 0 && count != kWords * sizeof(uint64_t))
     world_.story().wrong("{}: shared register {} has {} bytes", state_.client, index, count);
   words.resize(kWords);
@@ -90,17 +86,18 @@ void SharedWorker::read(size_t index) {
 
 void SharedWorker::append() {
   LogModel& model = world_.shared().log;
+  const uint64_t lives = world_.lives();
   const LogModel::Record record = model.next(client_);
   const uint64_t words[kLogRecordWords] = {record.client, record.number, record.client ^ ~record.number};
   const uint64_t at = expect("append to the shared log", files_.append(log_, bytes_of(std::span(words))));
   if (at % kLogRecordBytes != 0) world_.story().wrong("{}: a record was appended at {}", state_.client, at);
-  if (const auto taken = model.known().find(at); taken != model.known().end() && !others_changed())
-    world_.story().wrong("{}: two records were appended at {}", state_.client, at);
+  if (world_.lives() != lives) return;
+  if (model.known().contains(at)) world_.story().wrong("{}: two records were appended at {}", state_.client, at);
   model.appended(at, record);
 }
 
 void SharedWorker::check_log() {
-  (void)others_changed();
+  const uint64_t lives = world_.lives();
   const std::map<uint64_t, LogModel::Record> known = world_.shared().log.known();
   const FileModel::Bytes all = expect("read the shared log", [&]() -> Result<FileModel::Bytes> {
     FileModel::Bytes bytes(1u << 20);
@@ -108,7 +105,7 @@ void SharedWorker::check_log() {
     bytes.resize(count);
     return bytes;
   }());
-  if (others_changed() || files_.lost_sessions() > 0) return;
+  if (world_.lives() != lives) return;
   if (all.size() % kLogRecordBytes != 0) world_.story().wrong("the shared log has {} bytes", all.size());
   for (const auto& [offset, record] : known) {
     uint64_t words[kLogRecordWords] = {};

@@ -20,7 +20,6 @@ class SharedWorker {
   void read(size_t index);
   void append();
   void check_log();
-  bool others_changed();  // what was written may be lost, since the last look
   template <typename T>
   T expect(const std::string& what, Result<T> result) {
     return cairn::expect(world_, what, std::move(result));

@@ -9,16 +9,21 @@ constexpr Duration kRebootTime = 1s;
 
 }  // namespace
 
-Trouble::Trouble(CairnWorld& world, uint64_t seed)
-    : world_(world), cluster_(world.cluster()), story_(world.story()), random_(seed) {
+Trouble::Trouble(CairnWorld& world, uint64_t seed, bool machines_stop)
+    : world_(world),
+      cluster_(world.cluster()),
+      story_(world.story()),
+      random_(seed),
+      stops_(mix64(seed ^ 0x570B)),
+      machines_stop_(machines_stop) {
   set_kill_point_handler([this](KillPoint point) { passed(point); });
 }
 
 Trouble::~Trouble() { set_kill_point_handler(nullptr); }
 
-Duration Trouble::between(Duration low, Duration high) {
+Duration Trouble::between(Random& random, Duration low, Duration high) {
   return Duration(
-      static_cast<int64_t>(random_.between(static_cast<uint64_t>(low.count()), static_cast<uint64_t>(high.count()))));
+      static_cast<int64_t>(random.between(static_cast<uint64_t>(low.count()), static_cast<uint64_t>(high.count()))));
 }
 
 void Trouble::run(Duration time) {
@@ -27,12 +32,14 @@ void Trouble::run(Duration time) {
     world_.sleep(between(10ms, 2s));
     mend_those_due();
     begin_something();
+    stop_something();
   }
   heal();
 }
 
 void Trouble::heal() {
   armed_.reset();
+  thaw_all();
   if (everything_died_) start_everything();
   for (auto& [index, impaired] : impaired_) {
     if (impaired.mend) impaired.mend();
@@ -51,6 +58,7 @@ void Trouble::heal() {
 void Trouble::mend_those_due() {
   const Instant now = cluster_.scheduler().now();
   if (everything_died_) start_everything();
+  thaw_those_due();
   std::erase_if(impaired_, [&](auto& each) {
     if (each.second.until > now) return false;
     each.second.mend();
@@ -199,6 +207,7 @@ void Trouble::start_everything() {
   impaired_.clear();
   revivals_.clear();
   armed_.reset();
+  thaw_all();
   world_.sleep(between(1ms, 2s));
   story_.tell("the power is back");
   world_.restart_everything();
@@ -252,6 +261,7 @@ bool Trouble::reserve(uint32_t index, Instant until) {
 
 // In the fiber that passes; may not return.
 void Trouble::passed(KillPoint point) {
+  stop_at(point);
   if (!armed_ || armed_->point != point || armed_->passer != cluster_.machine_here() || --armed_->passes > 0) return;
   const Armed armed = *armed_;
   armed_.reset();

@@ -18,7 +18,7 @@ namespace cairn {
 
 class Trouble {
  public:
-  Trouble(CairnWorld& world, uint64_t seed);
+  Trouble(CairnWorld& world, uint64_t seed, bool machines_stop);
   ~Trouble();
   void run(Duration time);  // returns when all troubles have ended, but for rot
   // Chunkservers with rotten records: they count among the m that may be lost.
@@ -41,6 +41,11 @@ class Trouble {
     std::string victim;
     SimCluster::Death death;
     Instant until;
+  };
+  struct ArmedStop {
+    KillPoint point;
+    std::string passer;
+    Duration time;
   };
   void begin_something();
   void mend_those_due();
@@ -70,6 +75,18 @@ class Trouble {
   bool reserve(uint32_t index, Instant until);
   void passed(KillPoint point);
 
+  // Machines that stand still (trouble_stops.cc).
+  void stop_something();
+  void stop_client();
+  void stop_metaserver();
+  void stop_chunkserver();
+  void arm_stop();
+  void stop_at(KillPoint point);
+  void stand_still(const std::string& machine, Duration time);
+  Duration time_of_stop();
+  void thaw_those_due();
+  void thaw_all();
+
   // More than may be survived (outage.cc).
   void outage();
   void lose_chunkservers();
@@ -77,7 +94,8 @@ class Trouble {
   void lose_metaserver();
   void fill_disks();
 
-  Duration between(Duration low, Duration high);
+  static Duration between(Random& random, Duration low, Duration high);
+  Duration between(Duration low, Duration high) { return between(random_, low, high); }
   std::string some_client() {
     return CairnWorld::client(static_cast<uint32_t>(random_.below(world_.options().clients)));
   }
@@ -86,12 +104,16 @@ class Trouble {
   SimCluster& cluster_;
   Story& story_;
   Random random_;
+  Random stops_;  // of machines that stand still: their own, so that the others are the same without them
+  const bool machines_stop_;
   std::map<uint32_t, Impaired> impaired_;    // chunkservers
   std::vector<uint32_t> rotten_;             // among them, for good
   std::map<uint32_t, uint64_t> suffered_;    // by chunkserver
   std::map<std::string, Instant> settled_;   // when a chunkserver that was started serves for sure
   std::map<std::string, Instant> revivals_;  // processes that are dead, and start again then
+  std::map<std::string, Instant> thaws_;     // machines that stand still, and go on then
   std::optional<Armed> armed_;
+  std::optional<ArmedStop> armed_stop_;
   bool everything_died_ = false;  // by a kill point
 };
 

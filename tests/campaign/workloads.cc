@@ -96,7 +96,7 @@ void format(CairnWorld& world, Filesystem& files, WorkloadState& state) {
 
 void end_mount(CairnWorld& world, WorkloadState& state, const CallFailed& failure) {
   ++state.failures;
-  world.mount_failed();
+  world.begin_giving_up(state.index);
   if (!state.broken) world.story().tell("{}: this mount ends: {}", state.client, failure.what);
   state.broken = true;
 }
@@ -147,8 +147,9 @@ void run_mount(CairnWorld& world, WorkloadState& state, SimMachine& machine) {
   world.end_judging(machine.name);
   if (!state.broken) work(world, state, *files, machine.seed + state.mounts);
   state.mounted = nullptr;
-  if (state.broken) world.new_life(state.index);  // what cannot be stored is given up with it
+  if (world.options().harsh) world.begin_giving_up(state.index);  // what cannot be stored now
   const Status closed = files->close();
+  if (world.options().harsh) world.new_life(state.index);
   if (!world.options().harsh) story.must("close", closed);
   if (state.broken || !closed.ok()) return story.tell("{}: closed with errors", state.client);
   for (DirectoryModel& directory : state.oracle.directories) {
