@@ -168,11 +168,11 @@ void Filesystem::State::wake_all() {
 }
 
 FileHandle Filesystem::State::add_handle(const std::shared_ptr<Inode>& inode, bool writable) {
-  Handle handle{inode, writable, 0, 0};
+  Handle handle{inode, writable, 0, 0, 0};
   {
     Lock lock(inode->mutex);
     if (const FileState* file = inode->file_if()) {
-      handle.losses_told = file->losses;
+      handle.losses_told = handle.losses_synced = file->losses;
       handle.failures_told = file->failures;
     }
   }
@@ -294,6 +294,26 @@ Status Filesystem::flush(FileHandle handle) {
   if (lost) return loss;
   if (failed) return failure;
   return {};
+}
+
+Status Filesystem::fsync(FileHandle handle) {
+  const std::shared_ptr<Inode> inode = state_->inode_of(handle);
+  if (inode == nullptr) return Error{Errc::invalid, fmt::format("no open file has handle {}", handle)};
+  const Status synced = sync(inode->id);
+  uint64_t losses = 0;
+  Error loss{};
+  {
+    Lock lock(inode->mutex);
+    FileState* file = inode->file_if();
+    if (file == nullptr) return synced;
+    losses = file->losses;
+    loss = file->loss;
+  }
+  Lock lock(state_->handles_mutex);
+  const auto found = state_->handles.find(handle);
+  if (found == state_->handles.end()) return synced;
+  const bool lost = losses > std::exchange(found->second.losses_synced, losses);
+  return synced.ok() && lost ? Status(loss) : synced;
 }
 
 Status Filesystem::release(FileHandle handle) {

@@ -108,8 +108,10 @@ class Filesystem {
   Result<uint64_t> append(InodeId inode, std::span<const uint8_t> data);  // at the end as it is now; returns the offset
   Status zero_range(InodeId inode, uint64_t offset, uint64_t length,
                     bool may_grow);  // reads as zeros; space is given back
-  Status sync(InodeId inode);        // fsync
-  Status sync_all();                 // every dirty inode: fsync of the root, cairn sync
+  Status sync(InodeId inode);        // what is buffered of it is durable
+  // fsync: the same, and each descriptor hears of a loss, although others have heard of it already.
+  Status fsync(FileHandle handle);
+  Status sync_all();  // every dirty inode: fsync of the root, cairn sync
 
   LockKeeper& locks();  // flock and fcntl, over all mounts (lock_keeper.h)
 

@@ -78,8 +78,9 @@ struct Filesystem::State {
   struct Handle {
     std::shared_ptr<Inode> inode;
     bool writable = false;
-    uint64_t losses_told = 0;
+    uint64_t losses_told = 0;  // by flush()
     uint64_t failures_told = 0;
+    uint64_t losses_synced = 0;  // told by fsync()
   };
   FileHandle add_handle(const std::shared_ptr<Inode>& inode, bool writable);  // open_handles was raised
   // After that: the inode is there, and the metaserver asks this mount before it frees it.

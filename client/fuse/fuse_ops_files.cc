@@ -119,7 +119,8 @@ void write(fuse_req_t request, fuse_ino_t inode, const char* data, size_t size, 
   }
   front.filesystem.wrote_beside_pages(id, is_of_pages(*file));
   if ((file->flags & O_DSYNC) != 0) {  // O_SYNC includes it
-    if (const Status synced = front.filesystem.sync(id); !synced.ok()) return reply_error(request, synced.error());
+    if (const Status synced = front.filesystem.fsync(file->fh); !synced.ok())
+      return reply_error(request, synced.error());
   }
   fuse_reply_write(request, size);
 }
@@ -162,8 +163,8 @@ void release(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
   reply_status(request, front.filesystem.release(file->fh));
 }
 
-void fsync(fuse_req_t request, fuse_ino_t inode, int, fuse_file_info*) {
-  reply_status(request, front_of(request).filesystem.sync(InodeId{inode}));
+void fsync(fuse_req_t request, fuse_ino_t, int, fuse_file_info* file) {
+  reply_status(request, front_of(request).filesystem.fsync(file->fh));
 }
 
 }  // namespace cairn::fuse_ops

@@ -201,13 +201,13 @@ void Worker::check(Open& open) {
 void Worker::sync(Open& open) {
   const uint64_t mark = open.file->mark();
   doing("fsync " + label(open));
-  Status synced = files_.sync(open.file->inode);
+  Status synced = files_.fsync(open.handle);
   // What could not be stored is kept and stored later, unless somebody was told that there is no space for it.
   for (int again = 0; again < kSyncAgain && world_.options().harsh && !synced.ok() && synced.code() == Errc::io;
        ++again) {
     end_if_session_is_lost();
     world_.sleep(1s);
-    synced = files_.sync(open.file->inode);
+    synced = files_.fsync(open.handle);
   }
   expect("fsync " + label(open), synced);
   open.file->acknowledge(mark);
@@ -226,6 +226,7 @@ void Worker::sync_all() {
     }
   }
   expect("sync_all", files_.sync_all());
+  end_if_session_is_lost();  // another worker's may have been told of what is lost
   for (const auto& [file, mark] : marks) file->acknowledge(mark);
   ++state_.syncs;
 }

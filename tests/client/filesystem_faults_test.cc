@@ -151,6 +151,26 @@ TEST_F(FilesystemSpaceTest, NoSpaceIsReportedAndWhatWasReportedIsDroppedInTheEnd
   must(mounted_->close());
 }
 
+// A program that synced first must not be the only one to know.
+TEST_F(FilesystemSpaceTest, EveryDescriptorHearsOfALoss) {
+  const auto made = must(mounted_->create(file_node("full")));
+  const InodeId inode = made.entry.attributes.inode;
+  const FileHandle other = must(mounted_->open(inode, false));
+  must(mounted_->write(inode, 0, pattern(1, 5000)));
+  EXPECT_EQ(mounted_->sync(inode).code(), Errc::no_space);
+  const Instant deadline = real_clock().now() + 30s;
+  while (must(mounted_->get_attributes(inode)).size != 0 && real_clock().now() < deadline) {
+  }
+  const FileHandle later = must(mounted_->open(inode, false));
+  for (const FileHandle handle : {made.handle, other}) {
+    EXPECT_EQ(mounted_->fsync(handle).code(), Errc::no_space);
+    EXPECT_TRUE(mounted_->fsync(handle).ok()) << "once";
+  }
+  EXPECT_TRUE(mounted_->fsync(later).ok()) << "it was opened when all was lost already";
+  for (const FileHandle handle : {made.handle, other, later}) must(mounted_->release(handle));
+  must(mounted_->close());
+}
+
 // As a program does that tries again with open(O_TRUNC).
 TEST_F(FilesystemSpaceTest, AFileThatIsEmptiedAfterTheDiskWasFullCanBeWrittenAgain) {
   const InodeId inode = must(mounted_->create(file_node("full"))).entry.attributes.inode;
