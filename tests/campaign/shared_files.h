@@ -3,6 +3,7 @@
 //   register   a block of one value, written whole; a read gives one value, and not one that was certainly overwritten
 //              before the read began
 //   log        records appended by all; each that was answered is there, whole, at the offset of its answer
+//   names      of one directory: shared_names.h
 //
 // Times are those of the simulation. When a client dies or loses its session, what it had not synced may be gone: then
 // the registers are whatever is read next, and its records are not looked for any more. Lives outside of the machines.
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include "common/base/clock.h"
+#include "tests/campaign/shared_names.h"
 
 namespace cairn {
 
@@ -64,6 +66,7 @@ struct SharedFiles {
   static std::string register_name(size_t index) { return "shared-register" + std::to_string(index); }
   std::array<RegisterModel, kRegisters> registers;
   LogModel log;
+  NamesModel names;
 };
 
 }  // namespace cairn

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "common/base/random.h"
+#include "tests/campaign/names_worker.h"
 #include "tests/campaign/shared_worker.h"
 #include "tests/campaign/worker.h"
 
@@ -56,6 +57,7 @@ void wait_for_old_sessions(CairnWorld& world, const WorkloadState& state, int64_
     const std::vector<SessionStatus> sessions = world.status().sessions;
     return std::ranges::count(sessions, state.client, &SessionStatus::name) <= own;
   });
+  world.shared().names.settle(state.index);
 }
 
 // Every name and byte; what was found is what every later crash must leave.
@@ -125,6 +127,16 @@ void work(CairnWorld& world, WorkloadState& state, Filesystem& files, uint64_t s
       end_mount(world, state, failure);
     }
   });
+  for (uint32_t i = 0; i < NamesWorker::kOfEachClient; ++i) {
+    threads.emplace_back(fmt::format("names{}", i), [&world, &state, &files, own_seed = random()] {
+      try {
+        NamesWorker worker(world, state, files, own_seed);
+        while (!state.finish && !state.broken) worker.step();
+      } catch (const CallFailed& failure) {
+        end_mount(world, state, failure);
+      }
+    });
+  }
 }  // joins them
 
 // One mount: judges what is there, works, closes. Everything is acknowledged if all went well.
@@ -197,6 +209,7 @@ void run_deletion(CairnWorld& world, WorkloadState& state, SimMachine& machine) 
     story.must("rmdir", files->rmdir(kRootInode, state.directory(i)));
   }
   SharedWorker::remove_all(world, *files);
+  NamesWorker::remove_all(world, *files);
   story.must("close", files->close());
 }
 
