@@ -40,6 +40,8 @@ RunPlan plan_of_seed(uint64_t seed) {
   Random later(mix64(seed ^ 0x1A7E));
   plan.machines_stop = later.one_in(2);
   if (plan.world.clients == 2 && later.one_in(3)) plan.world.clients = 3;
+  if (plan.world.clients == 1 && later.one_in(5)) plan.world.clients = 2;
+  if (plan.world.clients > 1 && plan.world.harsh) plan.machines_stop = true;  // leases must survive that most of all
   return plan;
 }
 

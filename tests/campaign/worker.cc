@@ -43,6 +43,11 @@ void Worker::end_if_session_is_lost() {
   if (files_.lost_sessions() > 0) call_failed(world_, "the session", {Errc::io, "it was lost, with what was buffered"});
 }
 
+void Worker::failed(const std::string& what, const Error& error) {
+  if (error.code == Errc::stale_handle) end_if_session_is_lost();  // an open file without a name ends with its session
+  call_failed(world_, what, error);
+}
+
 void Worker::step() {
   end_if_session_is_lost();
   world_.sleep(

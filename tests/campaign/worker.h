@@ -43,12 +43,14 @@ class Worker {
   void rename();
   void unlink();
   void release_unnamed();
+  [[noreturn]] void failed(const std::string& what, const Error& error);
   template <typename T>
   T expect(const std::string& what, Result<T> result) {
-    return cairn::expect(world_, what, std::move(result));
+    if (!result.ok()) failed(what, result.error());
+    return std::move(result).value();
   }
   void expect(const std::string& what, const Status& status) {
-    if (!status.ok()) call_failed(world_, what, status.error());
+    if (!status.ok()) failed(what, status.error());
   }
   void change_names(const std::string& what, Names after, const std::function<Status()>& call);
   std::string label(const Open& open) const;
