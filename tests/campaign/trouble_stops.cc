@@ -46,8 +46,9 @@ void Trouble::stop_client() {
 
 void Trouble::stop_metaserver() { stand_still(CairnWorld::kMeta, std::min(time_of_stop(), kPatience)); }
 
+// One at a time, so that the others go on meanwhile.
 void Trouble::stand_still(const std::string& machine, Duration time) {
-  if (!cluster_.running(machine) || cluster_.frozen(machine)) return;
+  if (!cluster_.running(machine) || !thaws_.empty()) return;
   story_.tell("{} stands still for {} ms", machine, time / 1ms);
   thaws_[machine] = cluster_.scheduler().now() + time;
   cluster_.freeze(machine);  // for a fiber of the machine: until it goes on
