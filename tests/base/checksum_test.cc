@@ -45,5 +45,19 @@ TEST(ChecksumTest, TheSeedContinuesAnEarlierChecksum) {
   EXPECT_NE(crc32c(bytes_of(text), 1), crc32c(bytes_of(text), 2));
 }
 
+TEST(ChecksumTest, ChecksumsOfNeighboursCombine) {
+  const std::string text = "a cairn stands although stones are taken away";
+  for (size_t cut = 0; cut <= text.size(); ++cut) {
+    const uint32_t first = crc32c(bytes_of(text.substr(0, cut))), second = crc32c(bytes_of(text.substr(cut)));
+    EXPECT_EQ(crc32c_combine(first, second, text.size() - cut), crc32c(bytes_of(text)));
+  }
+  // Lengths that nobody checksums: doubling a range of zeros, 2^56 times, in two ways.
+  uint32_t zeros = crc32c(bytes_of(std::string(1, '\0'))), more = zeros;
+  for (uint64_t length = 1; length < uint64_t{1} << 56; length *= 2) zeros = crc32c_combine(zeros, zeros, length);
+  const std::string byte(1, '\0');
+  more = crc32c_combine(more, zeros, uint64_t{1} << 56);
+  EXPECT_EQ(more, crc32c(bytes_of(byte), zeros));
+}
+
 }  // namespace
 }  // namespace cairn
