@@ -18,6 +18,7 @@ MAY_INCLUDE = {
     "common/meta": ["common/base", "common/stripe"],
     "common/probes": ["common/base"],
     "common/stripe": ["common/base", "common/meta", "common/probes"],
+    "common/tasks": ["common/base"],
     "common/rpc": ["common"],
     "metaserver": ["common"],
     "chunkserver": ["common"],
@@ -29,7 +30,7 @@ MAY_INCLUDE = {
 SEES_THRIFT = re.compile(r"^(common/rpc/|(metaserver|chunkserver)/service[^/]*$|tests/)")
 THRIFT_HEADER = re.compile(r"^(\w+_types|Metaserver|Chunkserver)\.h$")
 # Code that a simulation runs waits through common/base alone.
-SIMULATED = re.compile(r"^(common/(stripe|rpc|meta)|metaserver|chunkserver|client)/")
+SIMULATED = re.compile(r"^(common/(stripe|rpc|meta|tasks)|metaserver|chunkserver|client)/")
 NOT_SIMULATED = re.compile(r"^client/fuse/|/main\.cc$|rocks_store")
 RAW_WAIT = re.compile(r"\bstd::(thread|mutex|condition_variable|this_thread)\b|\b(usleep|sleep_for|sleep_until)\s*\(")
 
