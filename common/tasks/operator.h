@@ -1,0 +1,87 @@
+// What every operator is made of: map over splits into a partial, merge of partials, finish into a table.
+//
+//   splits --map--> Partial --encode--> bytes --decode--> Partial --+
+//                                                                   +--merge--> Partial --finish--> Table
+//   splits --map--> Partial ----------------------------------------+
+//
+// Merging is associative and commutative in what finish gives: any cut of the files into splits, any sharing of the
+// splits among tasks and any tree of merges give the same table, or the same error. Each byte must be mapped once: a
+// second time is an error of merge, never is an error of finish.
+//
+// An Operator is immutable: any thread may make, decode and finish partials of it. A Partial belongs to one thread at
+// a time and refers to its Operator, which outlives it.
+// Not here: how to write one over records (record_partial.h) or over bytes (range_partial.h), which there are
+// (registry.h).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "common/base/bytes.h"
+#include "common/base/result.h"
+#include "common/tasks/job.h"
+#include "common/tasks/table.h"
+
+namespace cairn::tasks {
+
+// What the one who cuts a job must respect.
+struct Needs {
+  bool whole_files = false;   // one split for each file, from its first to its last byte: order matters within it
+  bool csv_heads = false;     // InputFile::head is read before the operator is made
+  bool quote_states = false;  // Split::starts_inside_quotes must be true to the file (quote_survey.h)
+};
+
+// The next bytes of a split, in order, in pieces of any size that stay valid until the next call; empty at its end.
+using SplitBytes = std::function<Result<std::string_view>()>;
+
+class Partial {
+ public:
+  explicit Partial(const std::vector<InputFile>& files) : files_(files) {}
+  Partial(const Partial&) = delete;
+  virtual ~Partial() = default;
+
+  // Takes in one split. Bytes that are wrong as records (a bad quote, no number) are no error here: the first of them,
+  // in the order of files and offsets, is what finish answers. An Error (reading failed, a split that may not be)
+  // leaves the partial unusable.
+  Status map(const Split& split, const SplitBytes& bytes);
+  // Takes the contents of other, which is of the same Operator, and leaves it unusable. The same if it fails.
+  virtual Status merge(Partial& other) = 0;
+  virtual void encode(ByteWriter& out) const = 0;
+  // Fills an empty partial. False for bytes that encode() cannot have written.
+  virtual bool decode(ByteReader& in) = 0;
+  // invalid: what is wrong with the input, with file and offset; or bytes that no split covered.
+  virtual Result<Table> finish() = 0;
+
+ protected:
+  virtual Status start(const Split& split) = 0;
+  virtual void feed(std::string_view bytes) = 0;
+  virtual Status close() = 0;
+
+  const std::vector<InputFile>& files_;
+};
+
+class Operator {
+ public:
+  explicit Operator(const Job& job);
+  Operator(const Operator&) = delete;
+  virtual ~Operator() = default;
+
+  virtual Needs needs() const = 0;
+  virtual std::unique_ptr<Partial> empty() const = 0;
+
+  const std::vector<InputFile>& files() const { return files_; }
+  uint64_t fingerprint() const { return fingerprint_; }  // of the whole job: operator, arguments, files
+
+ private:
+  std::vector<InputFile> files_;
+  uint64_t fingerprint_;
+};
+
+// Magic, version, fingerprint, the partial, and a CRC32C of all of it.
+std::string encode_partial(const Operator& op, const Partial& partial);
+// corrupt: damaged, or longer than kMaxPartialBytes. invalid: whole, but of another job or version.
+Result<std::unique_ptr<Partial>> decode_partial(const Operator& op, std::string_view bytes);
+
+}  // namespace cairn::tasks
