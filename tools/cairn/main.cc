@@ -24,6 +24,7 @@ int main(int argc, char** argv) {
   add_layout(app, exit_code);
   add_lock(app, exit_code);
   add_cache(app, exit_code);
+  add_task(app, exit_code);
   add_dev(app, exit_code);
   try {
     app.parse(argc, argv);
