@@ -14,15 +14,15 @@
 #include <memory>
 #include <optional>
 
-#include "client/cache_directory.h"
-#include "client/chunk_pool.h"
+#include "client/cache/cache_directory.h"
 #include "client/client_context.h"
 #include "client/filesystem.h"
-#include "client/flusher.h"
-#include "client/lock_keeper.h"
-#include "client/orphan_reaper.h"
-#include "client/read_ahead.h"
-#include "client/read_path.h"
+#include "client/read/read_ahead.h"
+#include "client/read/read_path.h"
+#include "client/sessions/lock_keeper.h"
+#include "client/sessions/orphan_reaper.h"
+#include "client/write/chunk_pool.h"
+#include "client/write/flusher.h"
 
 namespace cairn {
 

@@ -18,9 +18,9 @@
 #include "common/meta/policy.h"
 #include "common/probes/kill_point.h"
 #include "common/probes/rare_path.h"
-#include "metaserver/disk_reserve.h"
+#include "metaserver/log/disk_reserve.h"
 #include "metaserver/metaserver.h"
-#include "metaserver/rocks_store.h"
+#include "metaserver/store/rocks_store.h"
 
 namespace cairn {
 namespace {

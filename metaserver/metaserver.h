@@ -17,8 +17,8 @@
 #include "common/base/network.h"
 #include "common/meta/cluster.h"
 #include "common/rpc/rpc_server.h"
-#include "metaserver/membership.h"
-#include "metaserver/ordered_store.h"
+#include "metaserver/servers/membership.h"
+#include "metaserver/store/ordered_store.h"
 
 namespace cairn {
 

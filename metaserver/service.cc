@@ -4,8 +4,8 @@
 
 #include "Metaserver.h"
 #include "common/rpc/wire.h"
-#include "metaserver/chunk_grants.h"
-#include "metaserver/queries.h"
+#include "metaserver/servers/chunk_grants.h"
+#include "metaserver/state/queries.h"
 
 namespace cairn {
 namespace {

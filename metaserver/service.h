@@ -8,13 +8,13 @@
 #include <memory>
 
 #include "common/rpc/rpc_server.h"
-#include "metaserver/admission.h"
-#include "metaserver/cluster.h"
-#include "metaserver/committer.h"
-#include "metaserver/locks.h"
-#include "metaserver/ordered_store.h"
-#include "metaserver/sessions.h"
+#include "metaserver/log/committer.h"
+#include "metaserver/servers/cluster.h"
+#include "metaserver/sessions/admission.h"
+#include "metaserver/sessions/locks.h"
+#include "metaserver/sessions/sessions.h"
 #include "metaserver/status.h"
+#include "metaserver/store/ordered_store.h"
 
 namespace cairn {
 

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <set>
 
-#include "metaserver/queries.h"
-#include "metaserver/state_machine.h"
+#include "metaserver/state/queries.h"
+#include "metaserver/state/state_machine.h"
 
 namespace cairn {
 

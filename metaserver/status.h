@@ -12,12 +12,12 @@
 
 #include "common/meta/admin.h"
 #include "common/meta/requests.h"
-#include "metaserver/cluster.h"
-#include "metaserver/command_log.h"
-#include "metaserver/committer.h"
-#include "metaserver/redundancy.h"
-#include "metaserver/sessions.h"
-#include "metaserver/shard_sweep.h"
+#include "metaserver/log/command_log.h"
+#include "metaserver/log/committer.h"
+#include "metaserver/servers/cluster.h"
+#include "metaserver/servers/redundancy.h"
+#include "metaserver/servers/shard_sweep.h"
+#include "metaserver/sessions/sessions.h"
 
 namespace cairn {
 

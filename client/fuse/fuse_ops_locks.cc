@@ -7,7 +7,7 @@
 
 #include "client/fuse/fuse_ops.h"
 #include "client/fuse/fuse_reply.h"
-#include "client/lock_keeper.h"
+#include "client/sessions/lock_keeper.h"
 
 namespace cairn::fuse_ops {
 namespace {

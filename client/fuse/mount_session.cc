@@ -16,7 +16,7 @@
 
 #include "client/fuse/kernel_link.h"
 #include "client/fuse/mount_table.h"
-#include "client/lock_keeper.h"
+#include "client/sessions/lock_keeper.h"
 #include "common/base/unique_fd.h"
 
 namespace cairn {

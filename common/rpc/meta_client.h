@@ -33,7 +33,7 @@ class MetaClient {
     Duration attempt_timeout = 10s;  // of one attempt: a metaserver whose machine is gone does not say so
     uint32_t idle_connections = 64;  // kept for later calls
     // While one change has no answer, no more than so many follow it; others wait. The metaserver keeps the outcomes of
-    // all of them: this is a quarter of what it takes (metaserver/outcomes.h).
+    // all of them: this is a quarter of what it takes (metaserver/state/outcomes.h).
     uint64_t most_unanswered = 64u << 10;
   };
   MetaClient(Network& network, Clock& clock, Address metaserver, Options options);

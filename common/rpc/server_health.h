@@ -4,7 +4,7 @@
 //   < 1000    up to 500 for an older failure, halved each second, and up to 499 for latency and load
 //
 // Pure: events and the time are arguments. Its owner's mutex guards it. A hint, never a judgement: who is down is
-// decided by the metaserver (metaserver/membership.h).
+// decided by the metaserver (metaserver/servers/membership.h).
 #pragma once
 
 #include <cstdint>

@@ -4,7 +4,8 @@
 //
 //   place stripes in order -> append (one caller at a time) -> sync (any callers, shared) -> commit in order
 //
-// Not here: what goes into a stripe (client/flusher.h), the commit itself (the metaserver), getting another chunk.
+// Not here: what goes into a stripe (client/write/flusher.h), the commit itself (the metaserver), getting another
+// chunk.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,7 @@
 // One command: its time, its session, its retry; then the operation itself.
 #include "metaserver/ops/operations.h"
-#include "metaserver/outcomes.h"
-#include "metaserver/state_machine.h"
+#include "metaserver/state/outcomes.h"
+#include "metaserver/state/state_machine.h"
 
 namespace cairn {
 

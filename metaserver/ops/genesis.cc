@@ -1,8 +1,8 @@
 // The state before the first command.
 #include <sys/stat.h>
 
-#include "metaserver/rows.h"
-#include "metaserver/state_machine.h"
+#include "metaserver/state/rows.h"
+#include "metaserver/state/state_machine.h"
 
 namespace cairn {
 

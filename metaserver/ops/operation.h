@@ -10,8 +10,8 @@
 
 #include <map>
 
-#include "metaserver/command.h"
-#include "metaserver/extent_map.h"
+#include "metaserver/state/command.h"
+#include "metaserver/state/extent_map.h"
 
 namespace cairn {
 

@@ -2,7 +2,7 @@
 #include "metaserver/ops/chunks.h"
 #include "metaserver/ops/free_inode.h"
 #include "metaserver/ops/operations.h"
-#include "metaserver/outcomes.h"
+#include "metaserver/state/outcomes.h"
 
 namespace cairn::ops {
 

@@ -12,7 +12,7 @@
 
 #include "client/filesystem.h"
 #include "common/meta/admin.h"
-#include "metaserver/memory_store.h"
+#include "metaserver/store/memory_store.h"
 #include "tests/campaign/shared_files.h"
 #include "tests/campaign/story.h"
 #include "tests/sim/sim_cluster.h"

@@ -1,4 +1,4 @@
-#include "client/cache_record.h"
+#include "client/cache/cache_record.h"
 
 #include <gtest/gtest.h>
 

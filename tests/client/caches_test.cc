@@ -3,10 +3,10 @@
 
 #include <map>
 
-#include "client/block_cache.h"
-#include "client/name_cache.h"
-#include "client/sequential_detector.h"
-#include "client/session_core.h"
+#include "client/cache/block_cache.h"
+#include "client/inodes/name_cache.h"
+#include "client/read/sequential_detector.h"
+#include "client/sessions/session_core.h"
 #include "common/base/random.h"
 
 namespace cairn {

@@ -13,7 +13,7 @@
 #include "chunkserver/chunkserver.h"
 #include "client/filesystem.h"
 #include "metaserver/metaserver.h"
-#include "metaserver/rocks_store.h"
+#include "metaserver/store/rocks_store.h"
 #include "tests/metaserver/temp_directory.h"
 
 namespace cairn::test {

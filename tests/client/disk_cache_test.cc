@@ -1,13 +1,13 @@
 // The disk tier of the block cache: what it keeps, for how long, and that nothing that happens to its files is
 // believed.
-#include "client/disk_cache.h"
+#include "client/cache/disk_cache.h"
 
 #include <gtest/gtest.h>
 
 #include <filesystem>
 #include <fstream>
 
-#include "client/cache_directory.h"
+#include "client/cache/cache_directory.h"
 #include "common/base/random.h"
 #include "tests/client/breakable_disk.h"
 #include "tests/metaserver/temp_directory.h"

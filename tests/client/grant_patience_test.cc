@@ -1,4 +1,4 @@
-#include "client/grant_patience.h"
+#include "client/write/grant_patience.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // Known extents against a model with one entry for each byte.
-#include "client/layout_cache.h"
+#include "client/inodes/layout_cache.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // Two mounted clients without FUSE: parked waits, signals, closes, and a metaserver that restarts under them.
-#include "client/lock_keeper.h"
+#include "client/sessions/lock_keeper.h"
 
 #include <gmock/gmock.h>
 

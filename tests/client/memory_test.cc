@@ -4,11 +4,11 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
-#include "client/directory_listing.h"
-#include "client/inode_cache.h"
-#include "client/inode_details.h"
-#include "client/inode_lru.h"
-#include "client/name_cache.h"
+#include "client/inodes/directory_listing.h"
+#include "client/inodes/inode_cache.h"
+#include "client/inodes/inode_details.h"
+#include "client/inodes/inode_lru.h"
+#include "client/inodes/name_cache.h"
 #include "tests/heap_use.h"
 
 namespace cairn::test {

@@ -1,4 +1,4 @@
-#include "client/packer.h"
+#include "client/write/packer.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // The layers of buffered writes against a model that is an array of bytes.
-#include "client/write_buffer.h"
+#include "client/write/write_buffer.h"
 
 #include <gtest/gtest.h>
 

@@ -3,7 +3,7 @@
 //   input: mode | what to build | places and bytes to change        or bytes as they are
 #include <algorithm>
 
-#include "client/cache_record.h"
+#include "client/cache/cache_record.h"
 #include "common/base/bytes.h"
 #include "tests/fuzz/fuzz.h"
 

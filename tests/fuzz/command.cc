@@ -5,9 +5,9 @@
 // The commands of a log were once proposed by this program; still, no bytes may crash it at its start, and the same
 // commands give the same state.
 #include "common/base/bytes.h"
-#include "metaserver/command_codec.h"
-#include "metaserver/state_machine.h"
-#include "metaserver/transaction.h"
+#include "metaserver/state/command_codec.h"
+#include "metaserver/state/state_machine.h"
+#include "metaserver/state/transaction.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/meta_state.h"
 

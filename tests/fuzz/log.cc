@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 
 #include "common/base/bytes.h"
-#include "metaserver/command_log.h"
+#include "metaserver/log/command_log.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/sim/sim_disk.h"
 

@@ -2,7 +2,7 @@
 
 #include <xxhash.h>
 
-#include "metaserver/queries.h"
+#include "metaserver/state/queries.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/metaserver/state/machine.h"
 

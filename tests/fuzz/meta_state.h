@@ -6,8 +6,8 @@
 
 #include <memory>
 
-#include "metaserver/memory_store.h"
-#include "metaserver/metadata_keys.h"
+#include "metaserver/state/metadata_keys.h"
+#include "metaserver/store/memory_store.h"
 
 namespace cairn::fuzz {
 

@@ -10,9 +10,9 @@
 
 #include "common/base/bytes.h"
 #include "common/rpc/wire.h"
-#include "metaserver/command_log.h"
-#include "metaserver/queries.h"
-#include "metaserver/recovery.h"
+#include "metaserver/log/command_log.h"
+#include "metaserver/log/recovery.h"
+#include "metaserver/state/queries.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/meta_state.h"
 #include "tests/fuzz/service_client.h"

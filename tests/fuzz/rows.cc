@@ -1,12 +1,12 @@
 // Keys and values of the metaserver's store, one by one; and queries and commands over a store with damaged rows.
 //
 //   input: number of the row's kind | the value's bytes         or: damage of some rows, then everything is asked
-#include "metaserver/rows.h"
+#include "metaserver/state/rows.h"
 
 #include "common/base/bytes.h"
-#include "metaserver/command_codec.h"
-#include "metaserver/state_machine.h"
-#include "metaserver/transaction.h"
+#include "metaserver/state/command_codec.h"
+#include "metaserver/state/state_machine.h"
+#include "metaserver/state/transaction.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/meta_state.h"
 

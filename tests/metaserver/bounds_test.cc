@@ -5,11 +5,11 @@
 
 #include "common/base/thread.h"
 #include "common/rpc/meta_client.h"
-#include "metaserver/chunk_grants.h"
-#include "metaserver/event_queue.h"
-#include "metaserver/memory_store.h"
+#include "metaserver/log/recovery.h"
 #include "metaserver/metaserver.h"
-#include "metaserver/recovery.h"
+#include "metaserver/servers/chunk_grants.h"
+#include "metaserver/sessions/event_queue.h"
+#include "metaserver/store/memory_store.h"
 #include "tests/metaserver/temp_directory.h"
 
 namespace cairn {

@@ -1,4 +1,4 @@
-#include "metaserver/command_log.h"
+#include "metaserver/log/command_log.h"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>

@@ -1,4 +1,4 @@
-#include "metaserver/commit_batcher.h"
+#include "metaserver/log/commit_batcher.h"
 
 #include <gmock/gmock.h>
 

@@ -1,5 +1,5 @@
 // Group commit, recovery and checkpoints over a real state machine: with threads, and in a simulation with power cuts.
-#include "metaserver/committer.h"
+#include "metaserver/log/committer.h"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -7,10 +7,10 @@
 
 #include <set>
 
-#include "metaserver/checkpointer.h"
-#include "metaserver/memory_store.h"
-#include "metaserver/queries.h"
-#include "metaserver/recovery.h"
+#include "metaserver/log/checkpointer.h"
+#include "metaserver/log/recovery.h"
+#include "metaserver/state/queries.h"
+#include "metaserver/store/memory_store.h"
 #include "tests/metaserver/temp_directory.h"
 #include "tests/sim/sim_cluster.h"
 

@@ -6,14 +6,14 @@
 #include <unistd.h>
 
 #include "common/rpc/meta_client.h"
-#include "metaserver/checkpointer.h"
-#include "metaserver/committer.h"
-#include "metaserver/memory_store.h"
+#include "metaserver/log/checkpointer.h"
+#include "metaserver/log/committer.h"
+#include "metaserver/log/recovery.h"
+#include "metaserver/log/space_needs.h"
 #include "metaserver/metaserver.h"
-#include "metaserver/queries.h"
-#include "metaserver/recovery.h"
-#include "metaserver/rocks_store.h"
-#include "metaserver/space_needs.h"
+#include "metaserver/state/queries.h"
+#include "metaserver/store/memory_store.h"
+#include "metaserver/store/rocks_store.h"
 #include "tests/metaserver/temp_directory.h"
 #include "tests/sim/sim_disk.h"
 

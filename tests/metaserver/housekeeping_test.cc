@@ -1,9 +1,9 @@
 // The pure parts of housekeeping and status: errands, quarantine, redundancy.
 #include <gmock/gmock.h>
 
-#include "metaserver/errands.h"
-#include "metaserver/quarantine.h"
-#include "metaserver/redundancy.h"
+#include "metaserver/servers/errands.h"
+#include "metaserver/servers/quarantine.h"
+#include "metaserver/servers/redundancy.h"
 
 namespace cairn {
 namespace {

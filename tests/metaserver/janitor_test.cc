@@ -1,13 +1,13 @@
 // Housekeeping over a real state machine, with chunkservers that answer as the test says.
-#include "metaserver/janitor.h"
+#include "metaserver/servers/janitor.h"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
-#include "metaserver/chunk_grants.h"
-#include "metaserver/memory_store.h"
-#include "metaserver/recovery.h"
+#include "metaserver/log/recovery.h"
+#include "metaserver/servers/chunk_grants.h"
+#include "metaserver/store/memory_store.h"
 #include "tests/metaserver/temp_directory.h"
 #include "tests/stripe/manual_clock.h"
 

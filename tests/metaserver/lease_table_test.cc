@@ -1,4 +1,4 @@
-#include "metaserver/lease_table.h"
+#include "metaserver/sessions/lease_table.h"
 
 #include <gmock/gmock.h>
 

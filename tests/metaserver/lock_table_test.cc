@@ -1,4 +1,4 @@
-#include "metaserver/lock_table.h"
+#include "metaserver/sessions/lock_table.h"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>

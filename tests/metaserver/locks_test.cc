@@ -1,5 +1,5 @@
 // Locks over a whole metaserver in this process: waits that hold no connection, events, retries, sessions, restarts.
-#include "metaserver/locks.h"
+#include "metaserver/sessions/locks.h"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -7,7 +7,7 @@
 #include "common/base/thread.h"
 #include "common/rpc/meta_client.h"
 #include "metaserver/metaserver.h"
-#include "metaserver/rocks_store.h"
+#include "metaserver/store/rocks_store.h"
 #include "tests/metaserver/temp_directory.h"
 
 namespace cairn {

@@ -1,4 +1,4 @@
-#include "metaserver/membership.h"
+#include "metaserver/servers/membership.h"
 
 #include <gmock/gmock.h>
 

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "metaserver/lease_table.h"
+#include "metaserver/sessions/lease_table.h"
 #include "tests/heap_use.h"
 
 namespace cairn::test {

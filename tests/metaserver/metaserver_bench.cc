@@ -12,7 +12,7 @@
 #include "common/base/thread.h"
 #include "common/rpc/meta_client.h"
 #include "metaserver/metaserver.h"
-#include "metaserver/rocks_store.h"
+#include "metaserver/store/rocks_store.h"
 #include "tests/metaserver/temp_directory.h"
 
 namespace cairn {

@@ -1,4 +1,4 @@
-#include "metaserver/placement.h"
+#include "metaserver/servers/placement.h"
 
 #include <gmock/gmock.h>
 

@@ -1,4 +1,4 @@
-#include "metaserver/rocks_store.h"
+#include "metaserver/store/rocks_store.h"
 
 #include <gmock/gmock.h>
 

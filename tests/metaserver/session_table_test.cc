@@ -1,4 +1,4 @@
-#include "metaserver/session_table.h"
+#include "metaserver/sessions/session_table.h"
 
 #include <gmock/gmock.h>
 

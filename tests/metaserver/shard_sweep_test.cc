@@ -1,14 +1,14 @@
 // The sweep over a real state machine, with chunkservers in memory.
-#include "metaserver/shard_sweep.h"
+#include "metaserver/servers/shard_sweep.h"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
-#include "metaserver/chunk_grants.h"
-#include "metaserver/memory_store.h"
-#include "metaserver/recovery.h"
-#include "metaserver/redundancy.h"
+#include "metaserver/log/recovery.h"
+#include "metaserver/servers/chunk_grants.h"
+#include "metaserver/servers/redundancy.h"
+#include "metaserver/store/memory_store.h"
 #include "tests/metaserver/temp_directory.h"
 #include "tests/stripe/manual_clock.h"
 

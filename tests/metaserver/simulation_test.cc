@@ -6,9 +6,9 @@
 #include <set>
 
 #include "common/rpc/meta_client.h"
-#include "metaserver/memory_store.h"
 #include "metaserver/metaserver.h"
-#include "metaserver/queries.h"
+#include "metaserver/state/queries.h"
+#include "metaserver/store/memory_store.h"
 #include "tests/sim/sim_cluster.h"
 
 namespace cairn {

@@ -1,11 +1,11 @@
-#include "metaserver/tree_lease.h"
+#include "metaserver/sessions/tree_lease.h"
 
 #include <gmock/gmock.h>
 
 #include <set>
 
 #include "common/base/random.h"
-#include "metaserver/event_queue.h"
+#include "metaserver/sessions/event_queue.h"
 
 namespace cairn {
 namespace {

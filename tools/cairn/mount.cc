@@ -17,7 +17,7 @@
 #include <cstring>
 #include <memory>
 
-#include "client/disk_cache.h"
+#include "client/cache/disk_cache.h"
 #include "client/filesystem.h"
 #include "client/fuse/mount_session.h"
 #include "common/base/config.h"

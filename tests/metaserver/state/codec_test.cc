@@ -4,8 +4,8 @@
 #include <random>
 
 #include "common/base/bytes.h"
-#include "metaserver/command_codec.h"
-#include "metaserver/rows.h"
+#include "metaserver/state/command_codec.h"
+#include "metaserver/state/rows.h"
 
 namespace cairn {
 namespace {

@@ -1,5 +1,5 @@
 // What a commit of many extents costs the store.
-#include "metaserver/extent_map.h"
+#include "metaserver/state/extent_map.h"
 
 #include "machine.h"
 

@@ -1,6 +1,6 @@
 #include "invariants.h"
 
-#include "metaserver/rows.h"
+#include "metaserver/state/rows.h"
 
 namespace cairn {
 

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "metaserver/ordered_store.h"
+#include "metaserver/store/ordered_store.h"
 
 namespace cairn {
 

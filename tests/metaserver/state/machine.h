@@ -4,12 +4,12 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
-#include "metaserver/command_codec.h"
-#include "metaserver/memory_store.h"
-#include "metaserver/queries.h"
-#include "metaserver/rows.h"
-#include "metaserver/state_machine.h"
-#include "metaserver/transaction.h"
+#include "metaserver/state/command_codec.h"
+#include "metaserver/state/queries.h"
+#include "metaserver/state/rows.h"
+#include "metaserver/state/state_machine.h"
+#include "metaserver/state/transaction.h"
+#include "metaserver/store/memory_store.h"
 
 namespace cairn {
 

@@ -11,7 +11,7 @@
 #include <functional>
 #include <random>
 
-#include "metaserver/ordered_store.h"
+#include "metaserver/store/ordered_store.h"
 
 namespace cairn {
 

@@ -1,7 +1,7 @@
 // Sessions and stored outcomes: what comes twice happens once.
 #include "invariants.h"
 #include "machine.h"
-#include "metaserver/outcomes.h"
+#include "metaserver/state/outcomes.h"
 
 namespace cairn {
 namespace {

@@ -1,8 +1,8 @@
 // The store in memory and the transaction on top of a store.
 #include <random>
 
-#include "metaserver/memory_store.h"
-#include "metaserver/transaction.h"
+#include "metaserver/state/transaction.h"
+#include "metaserver/store/memory_store.h"
 #include "ordered_store_suite.h"
 
 namespace cairn {

@@ -1,0 +1,23 @@
+#include "metaserver/servers/redundancy.h"
+
+#include <algorithm>
+
+namespace cairn {
+
+void Redundancy::add(const ChunkInfo& chunk, const std::map<ServerId, Health>& health, uint8_t k, uint64_t lost) {
+  if (chunk.sealed && chunk.live_bytes == 0) return;  // dead: nothing is at risk
+  int32_t present = 0;
+  for (size_t shard = 0; shard < chunk.servers.size(); ++shard) {
+    if (((lost >> shard) & 1) != 0) continue;
+    const auto it = health.find(chunk.servers[shard]);
+    if (it != health.end() && (it->second == Health::up || it->second == Health::draining)) ++present;
+  }
+  missing_shards += chunk.servers.size() - static_cast<size_t>(present);
+  if (k != 0 && chunk.code.d < k) ++shortened_chunks;
+  if (chunk.live_bytes == 0) return;
+  const int32_t spare = present - chunk.code.d;
+  if (spare < 0) ++unreadable_chunks;
+  least = std::min(least.value_or(spare), spare);
+}
+
+}  // namespace cairn

@@ -1,0 +1,76 @@
+#include "metaserver/sessions/affected.h"
+
+#include "metaserver/state/queries.h"
+
+namespace cairn {
+namespace {
+
+class Affected {
+ public:
+  explicit Affected(const StoreView& view) : view_(view) {}
+
+  void operator()(const MakeNode& request) { add(request.parent); }
+  void operator()(const LinkNode& request) {
+    add(request.parent);
+    add(request.inode);
+  }
+  void operator()(const RemoveName& request) {
+    add(request.parent);
+    add_named(request.parent, request.name);
+  }
+  void operator()(const Rename& request) {
+    add(request.old_parent);
+    add(request.new_parent);
+    add_named(request.old_parent, request.old_name);
+    add_named(request.new_parent, request.new_name);
+  }
+  void operator()(const SetAttributes& request) { add(request.inode); }
+  void operator()(const SetXattr& request) { add(request.inode); }
+  void operator()(const RemoveXattr& request) { add(request.inode); }
+  void operator()(const TrimRange& request) { add(request.inode); }
+  void operator()(const Commit& request) {
+    for (const FileCommit& file : request.files) add(file.inode);
+  }
+  // Chunks, sessions, servers and the metaserver's own housekeeping: nothing that a mount caches.
+  template <typename Other>
+  void operator()(const Other&) {}
+
+  std::vector<InodeId> inodes;
+
+ private:
+  void add(InodeId inode) {
+    if (raw(inode) != 0) inodes.push_back(inode);
+  }
+  void add_named(InodeId parent, const std::string& name) {
+    if (const Result<Entry> entry = queries::lookup(view_, parent, name); entry.ok()) add(entry->attributes.inode);
+  }
+  const StoreView& view_;
+};
+
+}  // namespace
+
+std::vector<InodeId> affected_inodes(const StoreView& view, const CommandBody& body) {
+  Affected affected(view);
+  std::visit(affected, body);
+  return std::move(affected.inodes);
+}
+
+std::vector<InodeId> answered_inodes(const Answer& answer) {
+  if (const auto* removed = std::get_if<Removed>(&answer)) return {removed->inode};
+  if (const auto* renamed = std::get_if<Renamed>(&answer)) {
+    std::vector<InodeId> inodes = {renamed->moved.inode};
+    if (raw(renamed->replaced) != 0) inodes.push_back(renamed->replaced);
+    return inodes;
+  }
+  return {};
+}
+
+InodeId orphan_of(const Answer& answer) {
+  if (const auto* removed = std::get_if<Removed>(&answer); removed != nullptr && removed->links_left == 0)
+    return removed->directory ? InodeId{} : removed->inode;
+  if (const auto* renamed = std::get_if<Renamed>(&answer); renamed != nullptr && renamed->replaced_links_left == 0)
+    return renamed->replaced;
+  return {};
+}
+
+}  // namespace cairn
