@@ -38,6 +38,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
 else()
   target_compile_options(cairn_options INTERFACE -w)
 endif()
+target_compile_options(cairn_options INTERFACE -pthread)  # as some libraries ask for: one set of flags for all, or a precompiled header does not fit
 target_include_directories(cairn_options INTERFACE ${CMAKE_SOURCE_DIR})
 
 # cairn_precompile(TARGET HEADER [LINK ...]): HEADER of this folder, precompiled once for all targets that name it, with the definitions of the
