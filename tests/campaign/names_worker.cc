@@ -9,6 +9,7 @@ namespace {
 
 constexpr const char* kDirectory = "shared-names";
 constexpr Duration kLongestPause = 400ms;
+constexpr Duration kPeriod = 2s;  // in every second one nobody changes a name, and all become cached everywhere
 using Model = NamesModel;
 using Kind = Model::Kind;
 
@@ -70,6 +71,7 @@ void NamesWorker::step() {
               : kind < 16 ? Kind::unlink
               : kind < 17 ? Kind::rmdir
                           : Kind::rename;
+  if (world_.now().ns / kPeriod.count() % 2 == 0) next.kind = Kind::look;
   if (next.kind == Kind::make) next.token = world_.shared().names.next_token(random_.one_in(4));
   if (next.kind == Kind::link) {
     if (inodes_.empty()) return;
