@@ -74,7 +74,8 @@ bool LeaseKeeper::holds(const Inode& inode) const {
 bool LeaseKeeper::trusted(const Inode& inode) const {
   if (session_.trusted()) return true;
   const InodeLease& lease = inode.lease;
-  return lease.held != Held::none && !lease.recalling && lease.own_changes == 0 && session_.certain();
+  const bool changing = lease.own_changes > 0 && !planted(PlantedBug::show_own_change);
+  return lease.held != Held::none && !lease.recalling && !changing && session_.certain();
 }
 
 bool LeaseKeeper::may_buffer(const Inode& inode) const {

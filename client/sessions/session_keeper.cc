@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "common/probes/planted_bug.h"
 #include "common/probes/rare_path.h"
 
 namespace cairn {
@@ -50,6 +51,7 @@ bool SessionKeeper::stopping() const {
 }
 
 bool SessionKeeper::certain() const {
+  if (planted(PlantedBug::trust_for_ever)) return !dead_.load(std::memory_order_relaxed);
   return !dead_.load(std::memory_order_relaxed) && clock_.now().ns < trust_until_ns_.load(std::memory_order_relaxed);
 }
 

@@ -36,6 +36,9 @@ enum class PlantedBug : uint8_t {
   keep_recalled,
   recall_without_flush,
   admit_before_reclaim,
+  trust_for_ever,
+  keep_absent_names,
+  show_own_change,
   count_,
 };
 
@@ -44,6 +47,7 @@ struct PlantedBugInfo {
   const char* name;  // as the enumerator
   const char* what;
   uint32_t within_seeds;  // the campaign must find it by then
+  uint32_t known_seed;    // that finds it, and so shows the above at once
 };
 std::span<const PlantedBugInfo> all_planted_bugs();  // without none
 std::optional<PlantedBug> planted_bug_named(std::string_view name);

@@ -13,6 +13,9 @@ struct PastSeed {
 
 inline constexpr PastSeed kPastSeeds[] = {
     {1238, "an append held back by a cut network came after its chunk was removed, and left a shard for ever"},
+    {98,
+     "a session's loss was told to one who synced everything, and the fsync of another program said that all is well"},
+    {129, "mounts heard of the metaserver's power cut only after 11 s, and all others waited until they named leases"},
 };
 
 }  // namespace cairn
