@@ -31,6 +31,9 @@ RunPlan plan_of_seed(uint64_t seed) {
   plan.work.mount.flush_after = one_of(random, kFlushes);
   plan.work.mount.dirty_bytes = random.one_in(2) ? 1u << 20 : 16u << 20;
   plan.work.mount.cache_bytes = random.one_in(2) ? 256u << 10 : 8u << 20;
+  // Troubles that come one upon the other are not to be longer than it: each power cut of the metaserver may take a
+  // call 10 s, until its stream is given up.
+  plan.work.mount.io_timeout = 60s;
   if (plan.world.harsh) {
     plan.work.mount.io_timeout = one_of(random, kTimeouts);
     plan.world.session_ttl = random.one_in(2) ? 6s : 20s;
