@@ -16,7 +16,7 @@ using Kind = Model::Kind;
 std::string name_at(size_t index) { return std::string(1, static_cast<char>('a' + index)); }
 
 Result<Model::Names> list(Filesystem& files, InodeId directory) {
-  ASSIGN(const DirectoryPage page, files.read_directory(directory, 0, 100));
+  ASSIGN(const DirectoryPage page, files.read_directory(directory, 0, 100, true));
   if (!page.complete) return Error{Errc::corrupt, "a listing of a few names is not complete"};
   Model::Names names{};
   for (const Entry& entry : page.entries) {
