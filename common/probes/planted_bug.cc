@@ -6,19 +6,19 @@
 namespace cairn {
 namespace {
 
-// The last number of each is a seed that finds it in the present code; 0: none is known yet.
+// The last number of each is a seed that finds it in the present code.
 constexpr std::array kBugs = {
     PlantedBugInfo{PlantedBug::skip_shard_sync, "skip_shard_sync",
                    "a chunkserver answers a sync without fdatasync of the shard", 50, 2},
     PlantedBugInfo{PlantedBug::skip_name_sync, "skip_name_sync",
-                   "a chunkserver answers a sync without fsync of the new shard's folder", 50, 2},
+                   "a chunkserver answers a sync without fsync of the new shard's folder", 50, 5},
     PlantedBugInfo{PlantedBug::skip_log_sync, "skip_log_sync", "the metaserver answers before its log is synced", 50,
                    2},
     PlantedBugInfo{PlantedBug::commit_before_sync, "commit_before_sync",
                    "a client commits stripes whose shards are not synced", 50, 5},
     PlantedBugInfo{PlantedBug::ignore_boot, "ignore_boot",
                    "client and chunkserver take a sync for good although the server has restarted since the append",
-                   600, 0},
+                   600, 96},
     PlantedBugInfo{PlantedBug::skip_epoch_check, "skip_epoch_check",
                    "a commit is taken although its session has ended and its chunk is sealed", 300, 32},
     PlantedBugInfo{PlantedBug::swap_shards, "swap_shards",
@@ -29,7 +29,7 @@ constexpr std::array kBugs = {
                    "the metaserver takes a server's silence for the removal of its shard, and does not look again", 300,
                    32},
     PlantedBugInfo{PlantedBug::forget_outcome, "forget_outcome",
-                   "the metaserver carries out a retried request once more", 200, 12},
+                   "the metaserver carries out a retried request once more", 200, 2},
     PlantedBugInfo{PlantedBug::release_early, "release_early",
                    "a stripe gives its space back while a part of it is still referred to", 50, 1},
     PlantedBugInfo{PlantedBug::trim_log_early, "trim_log_early",
@@ -42,7 +42,7 @@ constexpr std::array kBugs = {
                    "the metaserver believes what it sees in its log after a sync that failed (it did once)", 50, 2},
     PlantedBugInfo{PlantedBug::drop_untold, "drop_untold",
                    "a client drops bytes for which there is no space before any program was told (it did once)", 500,
-                   0},
+                   140},
     PlantedBugInfo{PlantedBug::keep_recalled, "keep_recalled",
                    "a mount goes on believing what it cached under a lease that it has given back", 100, 1},
     PlantedBugInfo{PlantedBug::recall_without_flush, "recall_without_flush",
