@@ -24,7 +24,7 @@ namespace {
 using namespace tasks;
 constexpr size_t kReadBytes = 1u << 20;
 constexpr uint64_t kFirstHeadBytes = 4096;  // most headers are shorter
-constexpr uint64_t kMaxSplits = 8u << 20;  // 256 MiB of them
+constexpr uint64_t kMaxSplits = 8u << 20;   // 256 MiB of them
 
 // A file as it was when the job began.
 struct Source {
