@@ -31,6 +31,7 @@ SessionKeeper::SessionKeeper(MetaClient& meta, Clock& clock, Statistics& statist
 void SessionKeeper::start() {
   renewer_ = Thread("cairn-renew", [this] { renew_loop(); });
   listener_ = Thread("cairn-events", [this] { event_loop(); });
+  lapser_ = Thread("cairn-lapse", [this] { lapse_loop(); });
 }
 
 void SessionKeeper::begin_stop() {
@@ -43,6 +44,7 @@ void SessionKeeper::stop() {
   begin_stop();
   renewer_.join();
   listener_.join();
+  lapser_.join();
 }
 
 bool SessionKeeper::stopping() const {
@@ -120,13 +122,14 @@ bool SessionKeeper::renew_until_lost() {
       suspect_ = false;
       if (!was_over && core_.certainly_over(clock_.now())) reached(RarePath::slept_past_ttl);
       lapses = !lapsed_ && !core_.trusted(clock_.now());
-      if (lapses) lapsed_ = true;
+      if (lapses) lapsed_ = just_lapsed_ = true;
     }
     if (lapses) {  // nobody answers: before the TTL ends, forget what another mount could soon change
       spdlog::warn("the metaserver does not answer: nothing cached is trusted until it does");
       trust_epoch_.fetch_add(1);
       hooks_.drop_caches();
-      hooks_.drop_kernel_caches();
+      Lock lock(mutex_);
+      changed_.notify_all();
     }
     const Instant asked_at = clock_.now();
     const Result<MetaClient::Renewed> renewed = meta_.renew_session();
@@ -146,6 +149,19 @@ bool SessionKeeper::renew_until_lost() {
     if (!sole_) ask_to_be_sole();
   }
   return !stopping();
+}
+
+// Beside the renewals: what the kernel waits for may itself wait for one.
+void SessionKeeper::lapse_loop() {
+  Lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [this] { return stopping_ || just_lapsed_; });
+    if (stopping_) return;
+    just_lapsed_ = false;
+    lock.unlock();
+    hooks_.drop_kernel_caches();
+    lock.lock();
+  }
 }
 
 bool SessionKeeper::replace() {

@@ -65,6 +65,7 @@ class SessionKeeper {
   bool replace();           // the same
   void lose(const Error& error);
   void event_loop();
+  void lapse_loop();
   void handle(const Event& event);
   void note_run(uint64_t run);
   void end_sole(uint64_t lease_generation);
@@ -80,8 +81,9 @@ class SessionKeeper {
   CondVar changed_;
   SessionCore core_;  // guarded by mutex_, as what follows
   bool stopping_ = false;
-  bool suspect_ = false;  // a call said that there is no session
-  bool lapsed_ = false;   // trust ended by time; the kernel was told
+  bool suspect_ = false;      // a call said that there is no session
+  bool lapsed_ = false;       // trust ended by time; the kernel is being told
+  bool just_lapsed_ = false;  // for lapse_loop
   bool reclaiming_ = false;
   uint64_t recalled_generation_ = 0;
   Error death_{Errc::no_session, ""};
@@ -92,6 +94,7 @@ class SessionKeeper {
   std::atomic<uint64_t> run_;
   Thread renewer_;
   Thread listener_;
+  Thread lapser_;  // may wait for pages that the kernel is just filling, which wait for a renewal
 };
 
 }  // namespace cairn
