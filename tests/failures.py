@@ -8,7 +8,7 @@ import re
 import sys
 import xml.etree.ElementTree
 
-NOISE = re.compile(r"\s+\d{4}-\d\d-\d\dT[\d:.]+Z |--- .*\.log$|\[ +(OK|RUN) +\]|\s*$|passed ")
+NOISE = re.compile(r"\s+\d{4}-\d\d-\d\dT[\d:.]+Z? |--- .*\.log$|\[ +(OK|RUN) +\]|\s*$|passed ")
 
 
 def main(path, lines=40):
