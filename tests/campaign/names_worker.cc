@@ -134,9 +134,12 @@ Status NamesWorker::make(const Model::Call& call) {
     const auto made = files_.make_node(request);
     return made.ok() ? Status{} : Status(made.error());
   }
-  ASSIGN(const Filesystem::Created created, files_.create(request));
+  const Result<Filesystem::Created> created = files_.create(request);
+  // Made, and removed by another mount before it was open here.
+  if (!created.ok() && created.code() == Errc::stale_handle) return {};
+  if (!created.ok()) return created.error();
   if (open_) (void)files_.release(*open_);
-  open_ = created.handle;
+  open_ = created->handle;
   return {};
 }
 
