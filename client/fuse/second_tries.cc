@@ -71,7 +71,13 @@ void SecondTries::hold(FileHandle handle) {
       return;
     }
   }
-  (void)filesystem_.release(handle);  // of a read-only descriptor: nothing was written by it
+  give_back(handle);
+}
+
+// Nothing was written by it, so there is no program to tell.
+void SecondTries::give_back(FileHandle handle) {
+  if (const Status released = filesystem_.release(handle); !released.ok())
+    spdlog::warn("a descriptor held for a second try: {}", released.error().what);
 }
 
 void SecondTries::run() {
@@ -83,8 +89,7 @@ void SecondTries::run() {
     changed_.wait_for(lock, first.until - clock_.now(), [this] { return stopping_; });
     held_.pop_front();
     lock.unlock();
-    if (const Status released = filesystem_.release(first.handle); !released.ok())
-      spdlog::debug("a descriptor held for a second try: {}", released.error().what);
+    give_back(first.handle);
     lock.lock();
   }
 }

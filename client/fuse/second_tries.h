@@ -39,6 +39,7 @@ class SecondTries {
   };
   bool is_second(pid_t thread);
   void hold(FileHandle handle);
+  void give_back(FileHandle handle);
   void run();
 
   Filesystem& filesystem_;
