@@ -33,13 +33,11 @@ void Filesystem::State::invalidate(InodeId id) {
   context.listings.forget(id);  // with the mutex: no older answer is added after it
 }
 
-// What the name is now, as far as that may be kept. Nothing: not known any more.
-void Filesystem::State::note_name(InodeId parent, const std::string& name, std::optional<NameCache::Known> known,
-                                  const Asked& asked) {
-  const std::shared_ptr<Inode> directory = context.inodes.get(parent);
+// What the name is now, as far as that may be kept.
+void Filesystem::State::note_name(NameCache::Change& change, NameCache::Known known, const Asked& asked) {
+  const std::shared_ptr<Inode> directory = context.inodes.get(change.parent());
   Lock lock(directory->mutex);
-  if (!context.leases->may_keep(*directory, asked.lease)) known.reset();
-  context.names.change(parent, name, known);
+  if (context.leases->may_keep(*directory, asked.lease)) change.became(known);
 }
 
 InodeId Filesystem::State::known_child(InodeId parent, const std::string& name) {
@@ -130,18 +128,18 @@ Result<Entry> Filesystem::make_node(const MakeNode& request) {
   TRY(check_name(request.name));
   ClientContext& context = state_->context;
   const OwnChange change(context.inodes, {request.parent});
+  NameCache::Change name(context.names, request.parent, request.name);
   const State::Asked asked = state_->asking();
   uint64_t leased = 0;
   Result<Entry> entry = context.noted(context.meta.make_node(request, &leased));
   kill_point(KillPoint::name_changed);
   if (!entry.ok()) {
-    context.names.change(request.parent, request.name, std::nullopt);
     if (State::unknown_fate(entry.code())) state_->invalidate(request.parent);
     return entry;
   }
   state_->learn_made(*entry, request.target, asked, leased);
   state_->invalidate(request.parent);
-  state_->note_name(request.parent, request.name, NameCache::Known{entry->attributes.inode, entry->cookie}, asked);
+  state_->note_name(name, {entry->attributes.inode, entry->cookie}, asked);
   return entry;
 }
 
@@ -170,17 +168,17 @@ Result<Entry> Filesystem::link(const LinkNode& request) {
   TRY(check_name(request.name));
   ClientContext& context = state_->context;
   const OwnChange change(context.inodes, {request.parent, request.inode});
+  NameCache::Change name(context.names, request.parent, request.name);
   const State::Asked asked = state_->asking();
   Result<Entry> entry = context.noted(context.meta.link(request));
   kill_point(KillPoint::name_changed);
   state_->invalidate(request.parent);
   if (!entry.ok()) {
-    context.names.change(request.parent, request.name, std::nullopt);
     state_->invalidate(request.inode);
     return entry;
   }
   entry->attributes = state_->changed(entry->attributes, asked);
-  state_->note_name(request.parent, request.name, NameCache::Known{entry->attributes.inode, entry->cookie}, asked);
+  state_->note_name(name, {entry->attributes.inode, entry->cookie}, asked);
   return entry;
 }
 
@@ -189,15 +187,13 @@ Status Filesystem::unlink(InodeId parent, const std::string& name) {
   TRY(check_name(name));
   ClientContext& context = state_->context;
   const OwnChange change(context.inodes, {parent, state_->known_child(parent, name)});
+  NameCache::Change named(context.names, parent, name);
   const State::Asked asked = state_->asking();
   const Result<Removed> removed = context.noted(context.meta.remove({parent, name, false}));
   kill_point(KillPoint::name_changed);
   state_->invalidate(parent);
-  if (!removed.ok()) {
-    context.names.change(parent, name, std::nullopt);
-    return removed.error();
-  }
-  state_->note_name(parent, name, NameCache::Known{}, asked);
+  if (!removed.ok()) return removed.error();
+  state_->note_name(named, {}, asked);
   state_->orphaned(removed->inode, removed->links_left);
   return {};
 }
@@ -207,15 +203,13 @@ Status Filesystem::rmdir(InodeId parent, const std::string& name) {
   TRY(check_name(name));
   ClientContext& context = state_->context;
   const OwnChange change(context.inodes, {parent, state_->known_child(parent, name)});
+  NameCache::Change named(context.names, parent, name);
   const State::Asked asked = state_->asking();
   const Result<Removed> removed = context.noted(context.meta.remove({parent, name, true}));
   kill_point(KillPoint::name_changed);
   state_->invalidate(parent);
-  if (!removed.ok()) {
-    context.names.change(parent, name, std::nullopt);
-    return removed.error();
-  }
-  state_->note_name(parent, name, NameCache::Known{}, asked);
+  if (!removed.ok()) return removed.error();
+  state_->note_name(named, {}, asked);
   context.names.forget_directory(removed->inode);
   state_->orphaned(removed->inode, 0);
   return {};
@@ -229,20 +223,19 @@ Status Filesystem::rename(const Rename& request) {
   const OwnChange change(context.inodes, {request.old_parent, request.new_parent,
                                           state_->known_child(request.old_parent, request.old_name),
                                           state_->known_child(request.new_parent, request.new_name)});
+  NameCache::Change old_name(context.names, request.old_parent, request.old_name);
+  NameCache::Change new_name(context.names, request.new_parent, request.new_name);
   const State::Asked asked = state_->asking();
   const Result<Renamed> renamed = context.noted(context.meta.rename(request));
   kill_point(KillPoint::name_changed);
   state_->invalidate(request.old_parent);
   state_->invalidate(request.new_parent);
-  // An exchange, and a rename between two names of one inode (which changes nothing), leave both names.
+  // An exchange, and a rename between two names of one inode (which changes nothing), leave both names: unknown.
   const bool plain = renamed.ok() && (request.flags & kRenameExchange) == 0 &&
                      (renamed->moved.links == 1 || S_ISDIR(renamed->moved.mode));
   if (plain) {
-    state_->note_name(request.old_parent, request.old_name, NameCache::Known{}, asked);
-    state_->note_name(request.new_parent, request.new_name, NameCache::Known{renamed->moved.inode, 0}, asked);
-  } else {
-    context.names.change(request.old_parent, request.old_name, std::nullopt);
-    context.names.change(request.new_parent, request.new_name, std::nullopt);
+    state_->note_name(old_name, {}, asked);
+    state_->note_name(new_name, {renamed->moved.inode, 0}, asked);
   }
   if (!renamed.ok()) {
     // A directory that was moved has another parent, and which one it was may not be known.

@@ -30,10 +30,37 @@ void NameCache::store(InodeId parent, const std::string& name, Known known, uint
   if (changes_[bucket(parent, name)] == ticket) set(parent, name, known);
 }
 
-void NameCache::change(InodeId parent, const std::string& name, std::optional<Known> known) {
+NameCache::Change::Change(NameCache& names, InodeId parent, const std::string& name)
+    : names_(names), parent_(parent), name_(name) {
+  names_.begin_change(parent_, name_);
+}
+
+NameCache::Change::~Change() {
+  if (!noted_) names_.note(parent_, name_, std::nullopt);
+  names_.end_change(parent_, name_);
+}
+
+void NameCache::Change::became(Known known) {
+  noted_ = true;
+  names_.note(parent_, name_, known);
+}
+
+void NameCache::begin_change(InodeId parent, const std::string& name) {
+  Lock lock(mutex_);
+  UnderWay& here = under_way_[{parent, name}];
+  if (++here.changes > 1) here.several = true;
+}
+
+void NameCache::end_change(InodeId parent, const std::string& name) {
+  Lock lock(mutex_);
+  const auto here = under_way_.find({parent, name});
+  if (--here->second.changes == 0) under_way_.erase(here);
+}
+
+void NameCache::note(InodeId parent, const std::string& name, std::optional<Known> known) {
   Lock lock(mutex_);
   ++changes_[bucket(parent, name)];
-  if (known) return set(parent, name, *known);
+  if (known && !under_way_.at({parent, name}).several) return set(parent, name, *known);
   const auto found = directories_.find(parent);
   if (found == directories_.end()) return;
   found->second.complete = false;

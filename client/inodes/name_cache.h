@@ -1,16 +1,19 @@
 // Names of directories as they are known: present ones, absent ones, and directories that are known completely because
 // this mount made them. Bounded; whole directories are forgotten, least recently used first.
 //
-// Used only while the mount is the only one. Kept exact by our own operations: a lookup's answer is stored only if
-// nothing changed under that name since the lookup began (the ticket). Any thread; the mutex is a leaf.
+// Kept exact by our own operations: a lookup's answer is stored only if nothing changed under that name since the
+// lookup began (the ticket), and a change's only if no other change of the name was under way meanwhile: answers may
+// overtake one another, and do not say which change was the later one. Any thread; the mutex is a leaf.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <list>
+#include <map>
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 
 #include "common/base/thread.h"
 #include "common/base/types.h"
@@ -29,8 +32,22 @@ class NameCache {
   uint64_t ticket(InodeId parent, const std::string& name) const;
   void store(InodeId parent, const std::string& name, Known known, uint64_t ticket);
 
-  // What our own operation made of a name; nothing if its outcome is unknown.
-  void change(InodeId parent, const std::string& name, std::optional<Known> known);
+  // An operation of ours that changes a name, from before it is asked for until its outcome is noted. One that ends
+  // without became() has left the name unknown.
+  class Change {
+   public:
+    Change(NameCache& names, InodeId parent, const std::string& name);
+    ~Change();
+    Change(const Change&) = delete;
+    InodeId parent() const { return parent_; }
+    void became(Known known);
+
+   private:
+    NameCache& names_;
+    const InodeId parent_;
+    const std::string name_;
+    bool noted_ = false;
+  };
   void made_directory(InodeId directory);  // empty, and so completely known
   void forget_directory(InodeId directory);
   void clear();
@@ -43,7 +60,14 @@ class NameCache {
     std::list<InodeId>::iterator recency;
   };
   static constexpr size_t kBuckets = 1024;
+  struct UnderWay {
+    uint32_t changes = 0;
+    bool several = false;  // at once, since the first of them began
+  };
   static size_t bucket(InodeId parent, const std::string& name);
+  void begin_change(InodeId parent, const std::string& name);
+  void end_change(InodeId parent, const std::string& name);
+  void note(InodeId parent, const std::string& name, std::optional<Known> known);
   Directory& directory(InodeId parent);  // mutex_ held, as in those below
   void set(InodeId parent, const std::string& name, Known known);
   void bound();
@@ -54,6 +78,7 @@ class NameCache {
   std::list<InodeId> recent_;                           // most recently used first
   size_t names_ = 0;                                    // and directories
   std::array<uint64_t, kBuckets> changes_{};            // of the names that hash there
+  std::map<std::pair<InodeId, std::string>, UnderWay> under_way_;
 };
 
 }  // namespace cairn

@@ -16,6 +16,7 @@ inline constexpr PastSeed kPastSeeds[] = {
     {98,
      "a session's loss was told to one who synced everything, and the fsync of another program said that all is well"},
     {129, "mounts heard of the metaserver's power cut only after 11 s, and all others waited until they named leases"},
+    {829, "an unlink's late answer hid a file of that name which the same mount had made meanwhile"},
 };
 
 }  // namespace cairn

@@ -78,10 +78,14 @@ TEST(BlockCacheTest, ASecondFileOfTheSameStripeIsNoticed) {
   EXPECT_TRUE(cache.note_small_read(key, InodeId{2}));
 }
 
+void change(NameCache& names, InodeId parent, const std::string& name, NameCache::Known known) {
+  NameCache::Change(names, parent, name).became(known);
+}
+
 TEST(NameCacheTest, AnOlderAnswerIsNotStoredOverAChange) {
   NameCache names(100);
   const uint64_t ticket = names.ticket(InodeId{1}, "a");
-  names.change(InodeId{1}, "a", NameCache::Known{InodeId{7}, 3});
+  change(names, InodeId{1}, "a", {InodeId{7}, 3});
   names.store(InodeId{1}, "a", {}, ticket);
   ASSERT_TRUE(names.find(InodeId{1}, "a").has_value());
   EXPECT_EQ(names.find(InodeId{1}, "a")->inode, InodeId{7});
@@ -93,8 +97,26 @@ TEST(NameCacheTest, ANewDirectoryIsKnownCompletelyUntilAnOutcomeIsUnknown) {
   names.made_directory(InodeId{9});
   ASSERT_TRUE(names.find(InodeId{9}, "x").has_value());
   EXPECT_EQ(raw(names.find(InodeId{9}, "x")->inode), 0u);
-  names.change(InodeId{9}, "y", std::nullopt);
+  { const NameCache::Change without_an_answer(names, InodeId{9}, "y"); }
   EXPECT_FALSE(names.find(InodeId{9}, "x").has_value());
+}
+
+// An unlink whose answer was lost is repeated and answered after the name was made anew.
+TEST(NameCacheTest, OfChangesThatWereUnderWayAtOnceNoneSaysWhatTheNameIs) {
+  NameCache names(100);
+  names.made_directory(InodeId{1});
+  {
+    NameCache::Change removed(names, InodeId{1}, "a");
+    change(names, InodeId{1}, "a", {InodeId{7}, 3});
+    EXPECT_FALSE(names.find(InodeId{1}, "a").has_value());
+    change(names, InodeId{1}, "b", {InodeId{8}, 4});
+    EXPECT_TRUE(names.find(InodeId{1}, "b").has_value()) << "another name";
+    removed.became({});
+    EXPECT_FALSE(names.find(InodeId{1}, "a").has_value());
+  }
+  change(names, InodeId{1}, "a", {InodeId{9}, 5});
+  ASSERT_TRUE(names.find(InodeId{1}, "a").has_value());
+  EXPECT_EQ(names.find(InodeId{1}, "a")->inode, InodeId{9});
 }
 
 // What the cache says is what is there, or nothing; and it stays within its bound.
@@ -113,7 +135,7 @@ TEST(NameCacheTest, NeverContradictsTheDirectoriesOfAModel) {
         case 0:
           if (there != model.end()) break;
           model[{parent, name}] = next;
-          names.change(InodeId{parent}, name, NameCache::Known{InodeId{next}, 1});
+          change(names, InodeId{parent}, name, {InodeId{next}, 1});
           if (random.one_in(4)) {
             directories.push_back(next);
             names.made_directory(InodeId{next});
@@ -122,7 +144,7 @@ TEST(NameCacheTest, NeverContradictsTheDirectoriesOfAModel) {
           break;
         case 1:
           if (there == model.end()) break;
-          names.change(InodeId{parent}, name, NameCache::Known{});
+          change(names, InodeId{parent}, name, {});
           model.erase(there);
           break;
         case 2:

@@ -63,7 +63,7 @@ TEST_F(MemoryTest, WhatANameOccupies) {
   NameCache names(2 * kMany);
   const double each = bytes_each("a name of 16 bytes", kMany, [&] {
     for (uint64_t i = 1; i <= kMany; ++i)
-      names.change(InodeId{1 + i % 1000}, fmt::format("file-{:011}", i), NameCache::Known{InodeId{i}, i});
+      NameCache::Change(names, InodeId{1 + i % 1000}, fmt::format("file-{:011}", i)).became({InodeId{i}, i});
   });
   EXPECT_LT(each, 160);  // measured: 124
 }
