@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "common/probes/planted_bug.h"
 
 namespace cairn {
 
@@ -364,7 +363,6 @@ Status Flusher::store_all(std::vector<std::shared_ptr<Inode>>& failed) {
   for (const auto& inode : inodes) {
     Status stored = store(inode);
     if (stored.ok()) continue;
-    if (planted(PlantedBug::drop_untold)) note_told(inode);
     failed.push_back(inode);
     if (first.ok()) first = std::move(stored);
   }

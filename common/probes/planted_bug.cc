@@ -40,9 +40,6 @@ constexpr std::array kBugs = {
                    "a client forgets the bytes of a flush that failed", 200, 37},
     PlantedBugInfo{PlantedBug::believe_failed_sync, "believe_failed_sync",
                    "the metaserver believes what it sees in its log after a sync that failed (it did once)", 50, 2},
-    PlantedBugInfo{PlantedBug::drop_untold, "drop_untold",
-                   "a client drops bytes for which there is no space before any program was told (it did once)", 500,
-                   0},
     PlantedBugInfo{PlantedBug::keep_recalled, "keep_recalled",
                    "a mount goes on believing what it cached under a lease that it has given back", 100, 1},
     PlantedBugInfo{PlantedBug::recall_without_flush, "recall_without_flush",
@@ -57,10 +54,13 @@ constexpr std::array kBugs = {
     PlantedBugInfo{PlantedBug::show_own_change, "show_own_change",
                    "a mount answers lookups from its cache while its own change of the directory is under way", 300,
                    79},
+    PlantedBugInfo{PlantedBug::keep_overtaken, "keep_overtaken",
+                   "of two changes of one name a mount keeps the answer that came last (it did once)", 1000, 829},
 };
 static_assert(kBugs.size() + 1 == static_cast<size_t>(PlantedBug::count_));
-static_assert(std::ranges::all_of(kBugs,
-                                  [](const PlantedBugInfo& info) { return info.known_seed <= info.within_seeds; }));
+static_assert(std::ranges::all_of(kBugs, [](const PlantedBugInfo& info) {
+  return info.known_seed > 0 && info.known_seed <= info.within_seeds;
+}));
 
 }  // namespace
 

@@ -32,13 +32,13 @@ enum class PlantedBug : uint8_t {
   believe_bad_record,
   forget_flush_error,
   believe_failed_sync,
-  drop_untold,
   keep_recalled,
   recall_without_flush,
   admit_before_reclaim,
   trust_for_ever,
   keep_absent_names,
   show_own_change,
+  keep_overtaken,
   count_,
 };
 

@@ -132,7 +132,7 @@ Result<bool> hunt(CampaignOptions options, const PlantedBugInfo& info) {
 // Within its stated seeds. One of these that is known to find it shows that at once.
 Result<bool> hunt_within(const Flags& flags, const PlantedBugInfo& info) {
   CampaignOptions options = flags.campaign;
-  if (!flags.from_scratch && info.known_seed != 0) {
+  if (!flags.from_scratch) {
     options.first = info.known_seed;
     options.count = 1;
     ASSIGN(const bool found, hunt(options, info));
@@ -151,10 +151,6 @@ int hunt_bugs(const Flags& flags) {
   for (const PlantedBugInfo& info : all_planted_bugs()) {
     if (!flags.all_bugs && info.name != flags.bug) continue;
     known = true;
-    if (flags.all_bugs && !flags.from_scratch && info.known_seed == 0) {
-      fmt::print("{:<20} no seed is known that finds it; --from-scratch searches\n", info.name);
-      continue;
-    }
     CampaignOptions options = flags.campaign;
     if (options.count == 1) options.count = 1000;
     const Result<bool> found = flags.all_bugs ? hunt_within(flags, info) : hunt(options, info);

@@ -1,5 +1,6 @@
 #include "tests/campaign/names_worker.h"
 
+#include <fmt/ranges.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -39,8 +40,10 @@ Result<Model::Answer> answer_of(const Result<Model::Names>& result) {
 
 void judge(CairnWorld& world, const std::string& client, Model::Id id, const Model::Answer& answer,
            const std::string& what) {
-  if (const auto objection = world.shared().names.end(id, answer))
-    world.story().wrong("{}: {}/{}: {}", client, kDirectory, what, *objection);
+  const auto objection = world.shared().names.end(id, answer);
+  if (!objection) return;
+  world.shared().names_calls.tell(world.story());
+  world.story().wrong("{}: {}/{}: {}", client, kDirectory, what, *objection);
 }
 
 std::string told(const Model::Call& call) {
@@ -88,6 +91,7 @@ void NamesWorker::step() {
 void NamesWorker::call(const Model::Call& call) {
   const Model::Id id = world_.shared().names.begin(state_.index, call);
   const std::string name = name_at(call.name);
+  const double began = world_.story().now();
   const auto done = [&]() -> Result<Model::Names> {
     Status changed;
     switch (call.kind) {
@@ -114,6 +118,9 @@ void NamesWorker::call(const Model::Call& call) {
     if (!changed.ok()) return changed.error();
     return Model::Names{};
   }();
+  world_.shared().names_calls.add(fmt::format(
+      "{:.6f} to {:.6f} {}: {} -> {}", began, world_.story().now(), state_.client, told(call),
+      done.ok() ? fmt::format("{}", *done) : fmt::format("{}: {}", name_of(done.code()), done.error().what)));
   // Without an answer it may have happened, or happen as long as the session lives.
   judge(world_, state_.client, id, expect(world_, told(call), answer_of(done)), told(call));
 }

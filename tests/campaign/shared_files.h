@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "common/base/clock.h"
+#include "tests/campaign/recent_calls.h"
 #include "tests/campaign/shared_names.h"
 
 namespace cairn {
@@ -67,6 +68,7 @@ struct SharedFiles {
   std::array<RegisterModel, kRegisters> registers;
   LogModel log;
   NamesModel names;
+  RecentCalls names_calls;
 };
 
 }  // namespace cairn

@@ -7,6 +7,12 @@
 
 namespace cairn {
 
+namespace {
+std::string told(const NamesModel::Answer& answer) {
+  return answer.error ? name_of(*answer.error) : fmt::format("{}", answer.names);
+}
+}  // namespace
+
 NamesModel::Id NamesModel::begin(uint64_t client, const Call& call) {
   under_way_[++last_id_] = {client, call};
   return last_id_;
@@ -15,12 +21,12 @@ NamesModel::Id NamesModel::begin(uint64_t client, const Call& call) {
 std::optional<std::string> NamesModel::end(Id id, const Answer& answer) {
   const Call call = under_way_.at(id).call;
   States left, possible = reachable();
-  std::string others;
+  std::set<Answer> others;
   for (const State& state : possible) {
     const auto own = state.done.find(id);
     if (own == state.done.end()) continue;
     if (!agree(call, own->second, answer)) {
-      others += fmt::format(" {}{}", own->second.error ? name_of(*own->second.error) : "", own->second.names);
+      others.insert(own->second);
       continue;
     }
     State after = state;
@@ -29,8 +35,10 @@ std::optional<std::string> NamesModel::end(Id id, const Answer& answer) {
   }
   under_way_.erase(id);
   if (left.empty()) {
-    return fmt::format("the answer {}{} is possible in no order of the calls; others were:{}",
-                       answer.error ? name_of(*answer.error) : "", answer.names, others);
+    std::string objection =
+        fmt::format("the answer {} is possible in no order of the calls; possible were:", told(answer));
+    for (const Answer& other : others) objection += " " + told(other);
+    return objection;
   }
   states_ = std::move(left);
   return std::nullopt;

@@ -7,8 +7,7 @@
 namespace cairn {
 
 void Story::line(const std::string& text) const {
-  const std::string whole =
-      fmt::format("{:11.6f} {}\n", static_cast<double>(scheduler_.now().ns - 1'000'000'000) / 1e9, text);
+  const std::string whole = fmt::format("{:11.6f} {}\n", now(), text);
   for (size_t at = 0; at < whole.size();) {
     const ssize_t count = ::write(to_, whole.data() + at, whole.size() - at);
     if (count < 0 && errno != EINTR) return;  // nobody listens any more: the run's end is still told by its exit code

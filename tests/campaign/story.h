@@ -20,6 +20,7 @@ class Story {
   // Lines are written to the file descriptor, which is not closed. The scheduler is asked for the time only.
   Story(const SimScheduler& scheduler, int to) : scheduler_(scheduler), to_(to) {}
 
+  double now() const { return static_cast<double>(scheduler_.now().ns - 1'000'000'000) / 1e9; }  // seconds, as told
   template <typename... Args>
   void tell(fmt::format_string<Args...> text, Args&&... args) {
     line(fmt::format(text, std::forward<Args>(args)...));

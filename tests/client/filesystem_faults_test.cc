@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include "common/base/random.h"
 #include "tests/client/cluster_fixture.h"
 
@@ -152,6 +154,23 @@ TEST_F(FilesystemSpaceTest, NoSpaceIsReportedAndWhatWasReportedIsDroppedInTheEnd
 }
 
 // A program that synced first must not be the only one to know.
+// However often it could not be stored in the background.
+TEST_F(FilesystemSpaceTest, NothingIsDroppedBeforeAProgramWasToldThatThereIsNoSpace) {
+  const auto made = must(mounted_->create(file_node("full")));
+  const InodeId inode = made.entry.attributes.inode;
+  must(mounted_->write(inode, 0, pattern(1, 5000)));
+  const auto failures = [&] {
+    return nlohmann::json::parse(mounted_->statistics_json()).at("flush_failures").get<uint64_t>();
+  };
+  const Instant deadline = real_clock().now() + 60s;
+  while (failures() < 3 && real_clock().now() < deadline) std::this_thread::yield();
+  ASSERT_GE(failures(), 3u);
+  EXPECT_EQ(read_all(*mounted_, inode), pattern(1, 5000));
+  EXPECT_EQ(mounted_->fsync(made.handle).code(), Errc::no_space);
+  must(mounted_->release(made.handle));
+  must(mounted_->close());
+}
+
 TEST_F(FilesystemSpaceTest, EveryDescriptorHearsOfALoss) {
   const auto made = must(mounted_->create(file_node("full")));
   const InodeId inode = made.entry.attributes.inode;
