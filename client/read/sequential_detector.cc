@@ -6,8 +6,11 @@ namespace cairn {
 
 namespace {
 constexpr uint64_t kFirstWindow = 1 << 20;
-// Several workers answer one reader's requests, so they may arrive a little out of order.
-constexpr uint64_t kTolerance = 512 << 10;
+// Several workers answer one reader's requests, so they may arrive out of order by a few of their lengths.
+constexpr uint64_t kMostOutOfOrder = 4;
+constexpr uint64_t kMostTolerance = 512 << 10;
+// Of a reader that did not begin at the file's beginning: one read beside another happens by chance, two do not.
+constexpr uint32_t kContinuations = 2;
 constexpr uint32_t kMostLeapsAhead = 16;
 constexpr int kEqualLeaps = 3;  // that make a strider
 
@@ -23,19 +26,24 @@ SequentialDetector::Advice SequentialDetector::on_read(uint64_t offset, uint64_t
                                                        uint64_t max_window) {
   ++turn_;
   const uint64_t end = offset + length;
+  const uint64_t tolerance = std::min(kMostOutOfOrder * length, kMostTolerance);
   Reader* reader = nullptr;
   for (Reader& r : readers_) {
-    if (r.used == 0 || offset > r.expected + kTolerance || offset + kTolerance < r.expected) continue;
+    if (r.used == 0 || offset > r.expected + tolerance || offset + tolerance < r.expected) continue;
     if (end == r.expected) continue;  // the same bytes again
     reader = &r;
     break;
   }
   if (reader == nullptr) {
     Reader& oldest = oldest_of(readers_);
-    oldest = {end, end, 0, turn_};
+    oldest = {end, end, 0, offset == 0 ? kContinuations - 1 : 0, turn_};
     return on_leap(offset, length, size, max_window);
   }
   reader->used = turn_;
+  if (reader->continued < kContinuations && ++reader->continued < kContinuations) {
+    reader->expected = std::max(reader->expected, end);
+    return {};
+  }
   if (end <= reader->expected) return {true, 0, 0};
   reader->expected = end;
   if (reader->window == 0) reader->window = std::min(kFirstWindow, max_window);

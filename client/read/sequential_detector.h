@@ -28,7 +28,8 @@ class SequentialDetector {
     uint64_t expected = 0;  // where the next read begins if it is sequential
     uint64_t fetched_to = 0;
     uint64_t window = 0;
-    uint64_t used = 0;  // turn of its last read; 0: free
+    uint32_t continued = 0;  // reads, up to as many as make it sequential
+    uint64_t used = 0;       // turn of its last read; 0: free
   };
   struct Strider {
     uint64_t expected = 0;

@@ -187,15 +187,51 @@ TEST(SequentialDetectorTest, AReaderFromFrontToBackIsFetchedFor) {
   EXPECT_EQ(fetched_to, size);
 }
 
+// What random reads would fetch besides: for small ones nothing, for those as long as a kernel's request next to
+// nothing.
 TEST(SequentialDetectorTest, RandomReadsAreLeftAlone) {
-  SequentialDetector detector;
-  Random random(5);
-  int advised = 0;
-  for (int i = 0; i < 1000; ++i) {
-    const auto advice = detector.on_read(random.below(1 << 18) * 4096, 4096, 1 << 30, 8 << 20);
-    if (advice.fetch_from < advice.fetch_to) ++advised;
+  constexpr uint64_t kSize = 256 << 20;
+  for (const uint64_t length : {4u << 10, 128u << 10}) {
+    for (const bool aligned : {true, false}) {
+      SequentialDetector detector;
+      Random random(5);
+      uint64_t fetched = 0, sequential = 0;
+      for (int i = 0; i < 50'000; ++i) {
+        const uint64_t at = random.below(kSize - length);
+        const auto advice = detector.on_read(aligned ? at / length * length : at, length, kSize, 8 << 20);
+        fetched += advice.fetch_to - advice.fetch_from;
+        sequential += advice.sequential ? 1 : 0;
+      }
+      if (length == 4096) {
+        EXPECT_EQ(sequential, 0u);
+        EXPECT_EQ(fetched, 0u);
+      }
+      EXPECT_LT(fetched, 50'000 * length / 500);
+    }
   }
-  EXPECT_LT(advised, 20);
+}
+
+// One that begins in the middle needs one read more to be believed.
+TEST(SequentialDetectorTest, AReaderFromTheMiddleIsFetchedForFromItsThirdReadOn) {
+  for (const uint64_t length : {4u << 10, 128u << 10}) {
+    SequentialDetector detector;
+    for (uint64_t i = 0; i < 20; ++i) {
+      EXPECT_EQ(detector.on_read((50 << 20) + i * length, length, 1 << 30, 8 << 20).sequential, i >= 2) << i;
+    }
+  }
+}
+
+// Requests of one reader that several workers have taken.
+TEST(SequentialDetectorTest, AReaderWhoseReadsArriveOutOfOrderIsFetchedFor) {
+  for (const uint64_t length : {4u << 10, 128u << 10}) {
+    SequentialDetector detector;
+    int sequential = 0;
+    for (uint64_t i = 0; i < 40; ++i) {
+      const uint64_t place = (i & ~3ull) | (3 - (i & 3));  // 3 2 1 0 7 6 5 4 ...
+      if (detector.on_read(place * length, length, 1 << 30, 8 << 20).sequential) ++sequential;
+    }
+    EXPECT_GE(sequential, 36);
+  }
 }
 
 TEST(SequentialDetectorTest, FourReadersAtOnceAreToldApart) {
@@ -206,7 +242,7 @@ TEST(SequentialDetectorTest, FourReadersAtOnceAreToldApart) {
       if (detector.on_read((reader << 28) + (step << 17), 1 << 17, 2ull << 30, 8 << 20).sequential) ++sequential;
     }
   }
-  EXPECT_EQ(sequential, 4 * 19);
+  EXPECT_EQ(sequential, 19 + 3 * 18);
 }
 
 // Reads of 64 KiB, each `stride` further on; how many of them were fetched before they were asked for.
