@@ -182,36 +182,23 @@ Result<Entry> Filesystem::link(const LinkNode& request) {
   return entry;
 }
 
-Status Filesystem::unlink(InodeId parent, const std::string& name) {
-  TRY(state_->context.session->alive());
-  TRY(check_name(name));
-  ClientContext& context = state_->context;
-  const OwnChange change(context.inodes, {parent, state_->known_child(parent, name)});
-  NameCache::Change named(context.names, parent, name);
-  const State::Asked asked = state_->asking();
-  const Result<Removed> removed = context.noted(context.meta.remove({parent, name, false}));
-  kill_point(KillPoint::name_changed);
-  state_->invalidate(parent);
-  if (!removed.ok()) return removed.error();
-  state_->note_name(named, {}, asked);
-  state_->orphaned(removed->inode, removed->links_left);
-  return {};
-}
+Status Filesystem::unlink(InodeId parent, const std::string& name) { return state_->remove({parent, name, false}); }
 
-Status Filesystem::rmdir(InodeId parent, const std::string& name) {
-  TRY(state_->context.session->alive());
-  TRY(check_name(name));
-  ClientContext& context = state_->context;
-  const OwnChange change(context.inodes, {parent, state_->known_child(parent, name)});
-  NameCache::Change named(context.names, parent, name);
-  const State::Asked asked = state_->asking();
-  const Result<Removed> removed = context.noted(context.meta.remove({parent, name, true}));
+Status Filesystem::rmdir(InodeId parent, const std::string& name) { return state_->remove({parent, name, true}); }
+
+Status Filesystem::State::remove(const RemoveName& request) {
+  TRY(context.session->alive());
+  TRY(check_name(request.name));
+  const OwnChange change(context.inodes, {request.parent, known_child(request.parent, request.name)});
+  NameCache::Change name(context.names, request.parent, request.name);
+  const Asked asked = asking();
+  const Result<Removed> removed = context.noted(context.meta.remove(request));
   kill_point(KillPoint::name_changed);
-  state_->invalidate(parent);
+  invalidate(request.parent);
   if (!removed.ok()) return removed.error();
-  state_->note_name(named, {}, asked);
-  context.names.forget_directory(removed->inode);
-  state_->orphaned(removed->inode, 0);
+  note_name(name, {}, asked);
+  if (request.directory) context.names.forget_directory(removed->inode);
+  orphaned(removed->inode, request.directory ? 0 : removed->links_left);
   return {};
 }
 

@@ -46,6 +46,7 @@ struct Filesystem::State {
   void forget(Inode& inode);          // all that is cached of it; its mutex is held
   void forget_names();                // and listings, xattrs, targets: of all inodes, also of those that were let go
   void note_name(NameCache::Change& change, NameCache::Known known, const Asked& asked);
+  Status remove(const RemoveName& request);
   InodeId known_child(InodeId parent, const std::string& name);  // 0: not known
   // From the directory's listing. Nothing: not known, or not with attributes that are wanted.
   std::optional<DirectoryPage> known_page(Inode& directory, uint64_t after_cookie, uint32_t limit, bool attributes);

@@ -130,6 +130,12 @@ class FilesystemSpaceTest : public testing::Test {
     options.patience = 500ms;  // these servers have all reported, or will not
     return options;
   }
+  void wait_until_dropped(InodeId inode) {
+    const Instant deadline = real_clock().now() + 30s;
+    while (must(mounted_->get_attributes(inode)).size != 0 && real_clock().now() < deadline) {
+    }
+    EXPECT_EQ(must(mounted_->get_attributes(inode)).size, 0u);
+  }
   Cluster cluster_{{.chunkservers = 2}};
   std::unique_ptr<Filesystem> mounted_ = cluster_.mount(impatient());
 };
@@ -145,10 +151,7 @@ TEST_F(FilesystemSpaceTest, NoSpaceIsReportedAndWhatWasReportedIsDroppedInTheEnd
   const auto tiny = must(mounted_->create(file_node("tiny")));  // needs no chunk
   must(mounted_->write(tiny.entry.attributes.inode, 0, pattern(2, 100)));
   must(mounted_->sync(tiny.entry.attributes.inode));
-  const Instant deadline = real_clock().now() + 30s;
-  while (must(mounted_->get_attributes(inode)).size != 0 && real_clock().now() < deadline) {
-  }
-  EXPECT_EQ(must(mounted_->get_attributes(inode)).size, 0u);
+  wait_until_dropped(inode);
   must(mounted_->release(made.handle));
   must(mounted_->close());
 }
@@ -167,6 +170,7 @@ TEST_F(FilesystemSpaceTest, NothingIsDroppedBeforeAProgramWasToldThatThereIsNoSp
   ASSERT_GE(failures(), 3u);
   EXPECT_EQ(read_all(*mounted_, inode), pattern(1, 5000));
   EXPECT_EQ(mounted_->fsync(made.handle).code(), Errc::no_space);
+  wait_until_dropped(inode);
   must(mounted_->release(made.handle));
   must(mounted_->close());
 }
@@ -177,9 +181,7 @@ TEST_F(FilesystemSpaceTest, EveryDescriptorHearsOfALoss) {
   const FileHandle other = must(mounted_->open(inode, false));
   must(mounted_->write(inode, 0, pattern(1, 5000)));
   EXPECT_EQ(mounted_->sync(inode).code(), Errc::no_space);
-  const Instant deadline = real_clock().now() + 30s;
-  while (must(mounted_->get_attributes(inode)).size != 0 && real_clock().now() < deadline) {
-  }
+  wait_until_dropped(inode);
   const FileHandle later = must(mounted_->open(inode, false));
   for (const FileHandle handle : {made.handle, other}) {
     EXPECT_EQ(mounted_->fsync(handle).code(), Errc::no_space);
