@@ -4,6 +4,9 @@ if(BUILD_TESTING)
   enable_testing()
   find_package(GTest REQUIRED)
   include(GoogleTest)
+  # Debian's, not the first on the PATH: the modules that tests import are packages of Debian.
+  find_program(Python3_EXECUTABLE python3 PATHS /usr/bin NO_DEFAULT_PATH)
+  find_package(Python3 REQUIRED COMPONENTS Interpreter)
 endif()
 
 # cairn_test(NAME LABEL unit|sim|system [TIMEOUT seconds] SOURCES ... LINK ...): one ctest entry for the program.
