@@ -28,8 +28,11 @@ std::optional<std::string> RegisterModel::objection(uint64_t value, Instant bega
     std::erase_if(writes_, [&](const auto& one) { return one.second.ended < began; });
     writes_[value] = {Instant{0}, ended};
     certain_ = true;
+    certain_since_ = ended;
     return std::nullopt;
   }
+  // Under way when that read was: it may be of before it.
+  if (began < certain_since_ && ever_.contains(value)) return std::nullopt;
   if (value == 0 && !writes_.contains(0)) writes_[0] = {Instant{0}, Instant{0}};
   const auto shown = writes_.find(value);
   if (shown == writes_.end()) return fmt::format("it shows {}, which is not among what was written", value);

@@ -40,6 +40,7 @@ class RegisterModel {
   std::set<uint64_t> ever_{0};
   uint64_t last_ = 0;
   bool certain_ = true;
+  Instant certain_since_{0};  // the end of the first read after forget()
 };
 
 class LogModel {
@@ -66,6 +67,7 @@ struct SharedFiles {
   static constexpr const char* kLog = "shared-log";
   static std::string register_name(size_t index) { return "shared-register" + std::to_string(index); }
   std::array<RegisterModel, kRegisters> registers;
+  RecentCalls register_calls;
   LogModel log;
   NamesModel names;
   RecentCalls names_calls;

@@ -61,8 +61,10 @@ void SharedWorker::write(size_t index) {
   RegisterModel& model = world_.shared().registers[index];
   const uint64_t lives = world_.lives();
   const uint64_t value = model.begin_write(world_.now());
+  const double began = world_.story().now();
   const std::vector<uint64_t> words(kWords, value);
   const Status written = files_.write(registers_[index], 0, bytes_of(words));
+  note(fmt::format("writes {} to register {}", value, index), began, written);
   if (!written.ok()) call_failed(world_, fmt::format("write to shared register {}", index), written.error());
   if (world_.lives() == lives) model.end_write(value, world_.now());
 }
@@ -70,9 +72,11 @@ void SharedWorker::write(size_t index) {
 void SharedWorker::read(size_t index) {
   const uint64_t lives = world_.lives();
   const Instant began = world_.now();
+  const double began_at = world_.story().now();
   std::vector<uint64_t> words(kWords + 1);
-  const size_t count = expect(fmt::format("read shared register {}", index),
-                              files_.read(registers_[index], 0, bytes_of(std::span(words))));
+  const Result<size_t> done = files_.read(registers_[index], 0, bytes_of(std::span(words)));
+  note(fmt::format("reads {} from register {}", words[0], index), began_at, done.ok() ? Status() : done.error());
+  const size_t count = expect(fmt::format("read shared register {}", index), done);
   const Instant ended = world_.now();
   if (world_.lives() != lives) return;
   if (count != 0 && count != kWords * sizeof(uint64_t))
@@ -80,8 +84,15 @@ void SharedWorker::read(size_t index) {
   words.resize(kWords);
   if (count != 0 && std::ranges::count(words, words[0]) != static_cast<std::ptrdiff_t>(kWords))
     world_.story().wrong("{}: shared register {} shows a mixture of two writes", state_.client, index);
-  if (const auto objection = world_.shared().registers[index].objection(words[0], began, ended))
+  if (const auto objection = world_.shared().registers[index].objection(words[0], began, ended)) {
+    world_.shared().register_calls.tell(world_.story());
     world_.story().wrong("{}: shared register {}: {}", state_.client, index, *objection);
+  }
+}
+
+void SharedWorker::note(const std::string& what, double began, const Status& done) {
+  world_.shared().register_calls.add(fmt::format("{:.6f} to {:.6f} {} {}{}", began, world_.story().now(), state_.client,
+                                                 what, done.ok() ? "" : ": " + done.error().what));
 }
 
 void SharedWorker::append() {

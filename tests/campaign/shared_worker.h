@@ -18,6 +18,7 @@ class SharedWorker {
   InodeId open(const std::string& name);
   void write(size_t index);
   void read(size_t index);
+  void note(const std::string& what, double began, const Status& done);
   void append();
   void check_log();
   template <typename T>
