@@ -178,11 +178,37 @@ class Service final : public thrift::MetaserverIf {
       return queries::chunks(view, from_wire_id<ChunkId>(request.after), page_limit(request.limit, kMaxChunkPage));
     });
   }
-  void submit_job(thrift::JobReply& reply, const thrift::JobRequest&) override {
-    answer(reply, Error{Errc::not_supported, "near-data tasks are not built yet"});
+  // ---- near-data tasks: the calls are fixed, what answers them follows
+  void submit_job(thrift::JobReply& reply, const thrift::JobRequest&) override { answer(reply, no_tasks()); }
+  void add_job_inputs(thrift::EmptyReply& reply, const thrift::JobInputsRequest&) override {
+    answer(reply, no_tasks());
+  }
+  void cancel_job(thrift::EmptyReply& reply, const thrift::CancelJobRequest&) override { answer(reply, no_tasks()); }
+  void job_status(thrift::JobStatusReply& reply, const thrift::JobStatusRequest&) override {
+    answer(reply, no_tasks());
+  }
+  void list_jobs(thrift::ListJobsReply& reply, const thrift::ListJobsRequest&) override { answer(reply, no_tasks()); }
+  void job_plan(thrift::JobPlanReply& reply, const thrift::JobPlanRequest&) override { answer(reply, no_tasks()); }
+  void get_job(thrift::JobDescriptionReply& reply, const thrift::JobDescriptionRequest&) override {
+    answer(reply, no_tasks());
+  }
+  void job_layout(thrift::JobLayoutReply& reply, const thrift::JobLayoutRequest&) override {
+    answer(reply, no_tasks());
+  }
+  void job_results(thrift::JobResultsReply& reply, const thrift::JobResultsRequest&) override {
+    answer(reply, no_tasks());
+  }
+  void lost_result(thrift::EmptyReply& reply, const thrift::LostResultRequest&) override { answer(reply, no_tasks()); }
+  void poll_tasks(thrift::TaskPollReply& reply, const thrift::TaskPollRequest&) override { answer(reply, no_tasks()); }
+  void finish_task(thrift::TaskVerdictReply& reply, const thrift::FinishTaskRequest&) override {
+    answer(reply, no_tasks());
+  }
+  void finish_job(thrift::TaskVerdictReply& reply, const thrift::FinishJobRequest&) override {
+    answer(reply, no_tasks());
   }
 
  private:
+  static Error no_tasks() { return {Errc::not_supported, "near-data tasks are not built yet"}; }
   static InodeId inode(int64_t wire) { return from_wire_id<InodeId>(wire); }
   template <typename Request>
   static SessionId session_of(const Request& request) {

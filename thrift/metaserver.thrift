@@ -212,4 +212,16 @@ service Metaserver {
   admin.ChunkListReply list_chunks(1: admin.ChunkListRequest request)
 
   task.JobReply submit_job(1: task.JobRequest request)
+  EmptyReply add_job_inputs(1: task.JobInputsRequest request)
+  EmptyReply cancel_job(1: task.CancelJobRequest request)
+  task.JobStatusReply job_status(1: task.JobStatusRequest request)
+  task.ListJobsReply list_jobs(1: task.ListJobsRequest request)
+  task.JobPlanReply job_plan(1: task.JobPlanRequest request)
+  task.JobDescriptionReply get_job(1: task.JobDescriptionRequest request)
+  task.JobLayoutReply job_layout(1: task.JobLayoutRequest request)
+  task.JobResultsReply job_results(1: task.JobResultsRequest request)
+  EmptyReply lost_result(1: task.LostResultRequest request)
+  task.TaskPollReply poll_tasks(1: task.TaskPollRequest request)
+  task.TaskVerdictReply finish_task(1: task.FinishTaskRequest request)
+  task.TaskVerdictReply finish_job(1: task.FinishJobRequest request)
 }

@@ -177,6 +177,15 @@ struct MetaClient::State {
     return request;
   }
 
+  template <typename Request>  // a page of something of a job
+  Request page_of(JobId job, uint32_t from, uint32_t limit) const {
+    auto request = looking<Request>();
+    request.job = to_wire_id(job);
+    request.first = static_cast<int32_t>(from);
+    request.limit = static_cast<int32_t>(limit);
+    return request;
+  }
+
   Network& network;
   Clock& clock;
   const Address metaserver;
@@ -396,6 +405,51 @@ Result<LockPage> MetaClient::list_locks(const LockListCall& call) {
   auto request = to_wire(call);
   request.session = to_wire_id(session());
   return state_->call(CAIRN_METHOD(list_locks), request);
+}
+
+// ---- near-data tasks ------------------------------------------------------------------------------------------------
+
+Result<JobId> MetaClient::submit_job(const SubmitJob& job) { return state_->mutate(CAIRN_METHOD(submit_job), job); }
+Status MetaClient::add_job_inputs(const AddJobInputs& request) {
+  return state_->mutate(CAIRN_METHOD(add_job_inputs), request);
+}
+Status MetaClient::cancel_job(JobId job) { return state_->mutate(CAIRN_METHOD(cancel_job), CancelJob{job}); }
+Status MetaClient::lost_result(const LostResult& request) { return state_->mutate(CAIRN_METHOD(lost_result), request); }
+Result<TaskVerdict> MetaClient::finish_task(const FinishTask& request) {
+  return state_->mutate(CAIRN_METHOD(finish_task), request);
+}
+Result<TaskVerdict> MetaClient::finish_job(const FinishJob& request) {
+  return state_->mutate(CAIRN_METHOD(finish_job), request);
+}
+Result<JobStatus> MetaClient::job_status(JobId job) {
+  auto request = state_->looking<thrift::JobStatusRequest>();
+  request.job = to_wire_id(job);
+  return state_->call(CAIRN_METHOD(job_status), request);
+}
+Result<JobList> MetaClient::list_jobs(JobId after, uint32_t limit) {
+  auto request = state_->looking<thrift::ListJobsRequest>();
+  request.after = to_wire_id(after);
+  request.limit = static_cast<int32_t>(limit);
+  return state_->call(CAIRN_METHOD(list_jobs), request);
+}
+Result<JobPlan> MetaClient::job_plan(JobId job, uint32_t from_task, uint32_t limit) {
+  return state_->call(CAIRN_METHOD(job_plan), state_->page_of<thrift::JobPlanRequest>(job, from_task, limit));
+}
+Result<JobDescription> MetaClient::get_job(JobId job, uint32_t from_file, uint32_t limit) {
+  return state_->call(CAIRN_METHOD(get_job), state_->page_of<thrift::JobDescriptionRequest>(job, from_file, limit));
+}
+Result<JobResults> MetaClient::job_results(JobId job, uint32_t from_task, uint32_t limit) {
+  return state_->call(CAIRN_METHOD(job_results), state_->page_of<thrift::JobResultsRequest>(job, from_task, limit));
+}
+Result<JobLayout> MetaClient::job_layout(JobId job, uint32_t file, uint64_t begin, uint64_t end, uint32_t limit) {
+  auto request = to_wire(JobLayoutCall{job, file, begin, end, limit});
+  request.session = to_wire_id(session());
+  return state_->call(CAIRN_METHOD(job_layout), request);
+}
+Result<TaskOrders> MetaClient::poll_tasks(const TaskPoll& poll) {
+  auto request = to_wire(poll);
+  request.session = to_wire_id(session());
+  return state_->call_once(CAIRN_METHOD(poll_tasks), request, poll.wait + kPollSlack);
 }
 
 // ---- calls that change something -----------------------------------------------------------------------------------

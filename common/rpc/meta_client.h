@@ -20,6 +20,7 @@
 #include "common/base/result.h"
 #include "common/meta/admin.h"
 #include "common/meta/heartbeat.h"
+#include "common/meta/jobs.h"
 #include "common/meta/locks.h"
 #include "common/meta/requests.h"
 #include "common/meta/session.h"
@@ -102,6 +103,22 @@ class MetaClient {
   Result<ClusterMap> cluster_map();
   Result<ClusterStatus> status(bool with_state_hash = false);
   Result<std::vector<ChunkInfo>> list_chunks(ChunkId after, uint32_t limit);
+
+  // Near-data tasks (common/meta/jobs.h). Pages start at the index `from` and are bounded by the metaserver.
+  Result<JobId> submit_job(const SubmitJob& job);  // add_job_inputs follows
+  Status add_job_inputs(const AddJobInputs& request);
+  Status cancel_job(JobId job);
+  Result<JobStatus> job_status(JobId job);
+  Result<JobList> list_jobs(JobId after, uint32_t limit);
+  Result<JobPlan> job_plan(JobId job, uint32_t from_task, uint32_t limit);
+  Result<JobDescription> get_job(JobId job, uint32_t from_file, uint32_t limit);
+  Result<JobLayout> job_layout(JobId job, uint32_t file, uint64_t begin, uint64_t end, uint32_t limit = 0);
+  Result<JobResults> job_results(JobId job, uint32_t from_task, uint32_t limit);
+  Status lost_result(const LostResult& request);
+  // Long poll: the answer may take poll.wait; one attempt. At most one at a time for each worker.
+  Result<TaskOrders> poll_tasks(const TaskPoll& poll);
+  Result<TaskVerdict> finish_task(const FinishTask& request);
+  Result<TaskVerdict> finish_job(const FinishJob& request);
 
   // A chunkserver's own call.
   using HeartbeatInfo = Heartbeat;

@@ -26,6 +26,7 @@
 #include "common/meta/attributes.h"
 #include "common/meta/cluster.h"
 #include "common/meta/heartbeat.h"
+#include "common/meta/jobs.h"
 #include "common/meta/locks.h"
 #include "common/meta/requests.h"
 #include "common/meta/session.h"
@@ -103,6 +104,39 @@ Result<ChunkCommit> from_wire(const thrift::ChunkCommit& commit);
 thrift::ShardInfo to_wire(const ShardSummary& shard);
 Result<ShardSummary> from_wire(const thrift::ShardInfo& shard);
 
+thrift::JobOutput to_wire(const JobOutput& own);
+Result<JobOutput> from_wire(const thrift::JobOutput& wire);
+thrift::JobInput to_wire(const JobInput& own);
+Result<JobInput> from_wire(const thrift::JobInput& wire);
+thrift::TaskCounters to_wire(const TaskCounters& own);
+Result<TaskCounters> from_wire(const thrift::TaskCounters& wire);
+thrift::PhaseCount to_wire(const PhaseCount& own);
+Result<PhaseCount> from_wire(const thrift::PhaseCount& wire);
+thrift::ServerCounters to_wire(const ServerCounters& own);
+Result<ServerCounters> from_wire(const thrift::ServerCounters& wire);
+thrift::JobStatus to_wire(const JobStatus& own);
+Result<JobStatus> from_wire(const thrift::JobStatus& wire);
+thrift::TaskWindow to_wire(const TaskWindow& own);
+Result<TaskWindow> from_wire(const thrift::TaskWindow& wire);
+thrift::TaskInfo to_wire(const TaskInfo& own);
+Result<TaskInfo> from_wire(const thrift::TaskInfo& wire);
+thrift::JobFile to_wire(const JobFile& own);
+Result<JobFile> from_wire(const thrift::JobFile& wire);
+thrift::ChunkHolders to_wire(const ChunkHolders& own);
+Result<ChunkHolders> from_wire(const thrift::ChunkHolders& wire);
+thrift::TaskRef to_wire(const TaskRef& own);
+Result<TaskRef> from_wire(const thrift::TaskRef& wire);
+thrift::RunningTask to_wire(const RunningTask& own);
+Result<RunningTask> from_wire(const thrift::RunningTask& wire);
+thrift::Assignment to_wire(const Assignment& own);
+Result<Assignment> from_wire(const thrift::Assignment& wire);
+thrift::FileHead to_wire(const FileHead& own);
+Result<FileHead> from_wire(const thrift::FileHead& wire);
+thrift::SpooledPartial to_wire(const SpooledPartial& own);
+Result<SpooledPartial> from_wire(const thrift::SpooledPartial& wire);
+thrift::TaskResult to_wire(const TaskResult& own);
+Result<TaskResult> from_wire(const thrift::TaskResult& wire);
+
 // Lists of the above.
 template <typename Own>
 auto to_wire(const std::vector<Own>& own) {
@@ -169,6 +203,29 @@ Result<LockReclaim> from_wire(const thrift::ReclaimLocksRequest& request);
 thrift::ListLocksRequest to_wire(const LockListCall& request);  // without the session
 Result<LockListCall> from_wire(const thrift::ListLocksRequest& request);
 
+thrift::JobRequest to_wire(const SubmitJob& request, const Mutation& mutation);
+Result<SubmitJob> from_wire(const thrift::JobRequest& request);
+thrift::JobInputsRequest to_wire(const AddJobInputs& request, const Mutation& mutation);
+Result<AddJobInputs> from_wire(const thrift::JobInputsRequest& request);
+thrift::CancelJobRequest to_wire(const CancelJob& request, const Mutation& mutation);
+Result<CancelJob> from_wire(const thrift::CancelJobRequest& request);
+thrift::FinishTaskRequest to_wire(const FinishTask& request, const Mutation& mutation);
+Result<FinishTask> from_wire(const thrift::FinishTaskRequest& request);
+thrift::FinishJobRequest to_wire(const FinishJob& request, const Mutation& mutation);
+Result<FinishJob> from_wire(const thrift::FinishJobRequest& request);
+thrift::LostResultRequest to_wire(const LostResult& request, const Mutation& mutation);
+Result<LostResult> from_wire(const thrift::LostResultRequest& request);
+thrift::TaskPollRequest to_wire(const TaskPoll& poll);  // without the session, as the next one
+Result<TaskPoll> from_wire(const thrift::TaskPollRequest& request);
+struct JobLayoutCall {
+  JobId job{};
+  uint32_t file = 0;
+  uint64_t begin = 0, end = 0;
+  uint32_t limit = 0;  // extents; 0: as many as there may be
+};
+thrift::JobLayoutRequest to_wire(const JobLayoutCall& call);
+Result<JobLayoutCall> from_wire(const thrift::JobLayoutRequest& request);
+
 // ---- requests to a chunkserver -------------------------------------------------------------------------------------
 
 thrift::AppendRequest to_wire(const AppendCall& call, uint32_t tail_bytes);
@@ -217,6 +274,15 @@ void fill_reply(thrift::ClusterMapReply& reply, const ClusterMap& map);
 void fill_reply(thrift::HeartbeatReply& reply, const HeartbeatAnswer& answer);
 void fill_reply(thrift::StatusReply& reply, const ClusterStatus& status);
 void fill_reply(thrift::ChunkListReply& reply, const std::vector<ChunkInfo>& chunks);
+void fill_reply(thrift::JobReply& reply, const JobId& own);
+void fill_reply(thrift::JobStatusReply& reply, const JobStatus& own);
+void fill_reply(thrift::ListJobsReply& reply, const JobList& own);
+void fill_reply(thrift::JobPlanReply& reply, const JobPlan& own);
+void fill_reply(thrift::JobDescriptionReply& reply, const JobDescription& own);
+void fill_reply(thrift::JobLayoutReply& reply, const JobLayout& own);
+void fill_reply(thrift::TaskPollReply& reply, const TaskOrders& own);
+void fill_reply(thrift::TaskVerdictReply& reply, const TaskVerdict& own);
+void fill_reply(thrift::JobResultsReply& reply, const JobResults& own);
 void fill_reply(thrift::AppendReply& reply, const ShardPosition& position);
 void fill_reply(thrift::SyncReply& reply, const ShardPosition& position);
 void fill_reply(thrift::ReadReply& reply, const uint32_t& tail_bytes);
@@ -264,6 +330,15 @@ Result<HeartbeatAnswer> from_wire(const thrift::HeartbeatReply& reply);
 Result<ClusterStatus> from_wire(const thrift::StatusReply& reply);
 Result<std::vector<ChunkInfo>> from_wire(const thrift::ChunkListReply& reply);
 Status from_wire(const thrift::EmptyReply& reply);
+Result<JobId> from_wire(const thrift::JobReply& reply);
+Result<JobStatus> from_wire(const thrift::JobStatusReply& reply);
+Result<JobList> from_wire(const thrift::ListJobsReply& reply);
+Result<JobPlan> from_wire(const thrift::JobPlanReply& reply);
+Result<JobDescription> from_wire(const thrift::JobDescriptionReply& reply);
+Result<JobLayout> from_wire(const thrift::JobLayoutReply& reply);
+Result<TaskOrders> from_wire(const thrift::TaskPollReply& reply);
+Result<TaskVerdict> from_wire(const thrift::TaskVerdictReply& reply);
+Result<JobResults> from_wire(const thrift::JobResultsReply& reply);
 Result<ShardPosition> from_wire(const thrift::AppendReply& reply);
 Result<ShardPosition> from_wire(const thrift::SyncReply& reply);
 Result<uint32_t> from_wire(const thrift::ReadReply& reply);

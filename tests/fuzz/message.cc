@@ -144,6 +144,23 @@ constexpr void (*kStructs[])(Bytes) = {
     reply<thrift::ShardReply>,
     reply<thrift::ListShardsReply>,
     reply<thrift::ChunkserverStatusReply>,
+    change<thrift::JobRequest>,
+    change<thrift::JobInputsRequest>,
+    change<thrift::CancelJobRequest>,
+    change<thrift::FinishTaskRequest>,
+    change<thrift::FinishJobRequest>,
+    change<thrift::LostResultRequest>,
+    value<thrift::TaskPollRequest>,
+    value<thrift::JobLayoutRequest>,
+    reply<thrift::JobReply>,
+    reply<thrift::JobStatusReply>,
+    reply<thrift::ListJobsReply>,
+    reply<thrift::JobPlanReply>,
+    reply<thrift::JobDescriptionReply>,
+    reply<thrift::JobLayoutReply>,
+    reply<thrift::TaskPollReply>,
+    reply<thrift::TaskVerdictReply>,
+    reply<thrift::JobResultsReply>,
 };
 
 void one(Bytes bytes) {
@@ -220,6 +237,24 @@ std::vector<std::string> seeds() {
   out.add_reply<thrift::ReadReply>(uint32_t{8192});
   out.add_reply<thrift::ListShardsReply>(ShardPage{{any.shard_summary()}, true});
   out.add_reply<thrift::ChunkserverStatusReply>(ChunkserverStatus{BootId{1}, "uuid", 1, 2, 3, 4});
+  out.add(change<thrift::JobRequest>, to_wire(any.submit_job(), mutation));
+  out.add(change<thrift::JobInputsRequest>, to_wire(AddJobInputs{JobId{1}, 0, {any.job_input()}}, mutation));
+  out.add(change<thrift::CancelJobRequest>, to_wire(CancelJob{JobId{1}}, mutation));
+  out.add(change<thrift::FinishTaskRequest>, to_wire(any.finish_task(), mutation));
+  const TaskRef merging{JobId{1}, JobPhase::merging, 0, AttemptId{7}};
+  out.add(change<thrift::FinishJobRequest>, to_wire(FinishJob{merging, ServerId{1}, {}, any.inode()}, mutation));
+  out.add(change<thrift::LostResultRequest>, to_wire(LostResult{JobId{1}, 2, AttemptId{3}}, mutation));
+  out.add(value<thrift::TaskPollRequest>, to_wire(any.task_poll()));
+  out.add(value<thrift::JobLayoutRequest>, to_wire(JobLayoutCall{JobId{1}, 2, 3, 4, 5}));
+  out.add_reply<thrift::JobReply>(JobId{7});
+  out.add_reply<thrift::JobStatusReply>(any.job_status());
+  out.add_reply<thrift::ListJobsReply>(JobList{{any.job_status()}, true});
+  out.add_reply<thrift::JobPlanReply>(JobPlan{{any.task_info()}, true});
+  out.add_reply<thrift::JobDescriptionReply>(any.job_description());
+  out.add_reply<thrift::JobLayoutReply>(any.job_layout());
+  out.add_reply<thrift::TaskPollReply>(TaskOrders{{any.assignment()}, {any.task_ref()}});
+  out.add_reply<thrift::TaskVerdictReply>(TaskVerdict::already);
+  out.add_reply<thrift::JobResultsReply>(JobResults{{any.task_result()}, 5, true});
   thrift::ShardReply failed;
   answer(failed, Status(Errc::stale_epoch, "sealed"));
   out.add(reply<thrift::ShardReply>, failed);

@@ -189,6 +189,117 @@ class RandomValues {
     return status;
   }
 
+  // Near-data tasks.
+  JobOutput job_output() {
+    return {inode(),        name(),  flip(), flip() ? TableFormat::csv : TableFormat::json_lines,
+            below32(01000), any32(), any32()};
+  }
+  std::optional<JobOutput> maybe_output() { return flip() ? std::optional(job_output()) : std::nullopt; }
+  std::map<std::string, std::string> arguments() { return {{name(), text(100)}, {name(), text(100)}}; }
+  SubmitJob submit_job() {
+    return {name(),
+            arguments(),
+            1 + below32(kMaxJobInputs),
+            maybe_output(),
+            kMinTaskBytes + below(1u << 30),
+            1 + static_cast<int64_t>(below(1'000'000))};
+  }
+  JobInput job_input() { return {inode(), name()}; }
+  JobPhase task_phase() { return static_cast<JobPhase>(3 + below(3)); }
+  TaskRef task_ref() { return {id<JobId>(), task_phase(), below32(kMaxJobTasks), id<AttemptId>()}; }
+  TaskCounters task_counters() {
+    return {below(1u << 30), below(1ull << 44), below(1u << 30), below(1u << 30), below(1u << 30)};
+  }
+  TaskWindow task_window() {
+    const uint64_t begin = below(1ull << 60);
+    return {below32(kMaxJobInputs), begin, begin + below(1ull << 60)};
+  }
+  TaskInfo task_info() {
+    const uint64_t bytes = below(1ull << 60);
+    return {below32(kMaxJobTasks),
+            id<ServerId>(),
+            flip(),
+            {task_window(), task_window()},
+            bytes,
+            below(bytes + 1),
+            flip(),
+            flip(),
+            id<ServerId>(),
+            below32(9)};
+  }
+  JobFile job_file() { return {inode(), name(), random_(), below(1ull << 62), text(100)}; }
+  Error failure() { return {flip() ? Errc::io : Errc::invalid, name()}; }
+  JobStatus job_status() {
+    JobStatus status;
+    status.job = id<JobId>();
+    status.phase = static_cast<JobPhase>(1 + below(8));
+    if (flip()) status.failure = failure();
+    status.op = name();
+    status.inputs = 1 + below32(1000), status.planned = below32(1000);
+    status.bytes = below(1ull << 62), status.bytes_done = below(1ull << 62);
+    status.phases = {{JobPhase::surveying, below32(9), below32(9), below32(9)}, {JobPhase::mapping, 1, 2, 3}};
+    status.counters = task_counters();
+    status.result_bytes = below(1ull << 62);
+    status.failures = below32(99), status.extra_attempts = below32(99);
+    status.submitted_ms = static_cast<int64_t>(below(1ull << 60)),
+    status.elapsed_ms = static_cast<int64_t>(below(1ull << 60));
+    status.servers = {{id<ServerId>(), below32(9), below32(9), task_counters()}};
+    status.changed = {name(), name()};
+    status.changed_count = below32(999);
+    status.waiting = name();
+    status.output = maybe_output();
+    status.output_inode = inode();
+    return status;
+  }
+  ChunkHolders chunk_holders() { return {id<ChunkId>(), {id<ServerId>(), id<ServerId>()}}; }
+  JobLayout job_layout() {
+    JobLayout layout{random_(), below(1ull << 62), {extent()}, {chunk()}, {chunk_holders()}, {}, below(1ull << 62)};
+    if (flip()) layout.inline_data = text(kMaxInlineBytes);
+    return layout;
+  }
+  RunningTask running_task() { return {task_ref(), below(1ull << 60)}; }
+  TaskPoll task_poll() {
+    return {id<ServerId>(),
+            below32(kMaxTaskSlots),
+            {running_task(), running_task()},
+            address(),
+            std::chrono::milliseconds(below(10'000))};
+  }
+  Assignment assignment() {
+    Assignment one{task_ref(), id<ServerId>(), flip(), {task_window()}, text(50), maybe_output(), name()};
+    return one;
+  }
+  FileHead file_head() { return {below32(kMaxJobInputs), text(100)}; }
+  SpooledPartial spooled() { return {1 + below(kMaxSpooledPartial), any32()}; }
+  FinishTask finish_task() {
+    FinishTask done{task_ref(), id<ServerId>(), task_counters(), {}, {}, {}, {}, {}};
+    if (flip()) {
+      done.failure = failure();
+    } else if (flip()) {
+      done.odd_quotes = text(20);
+      done.heads = {file_head()};
+    } else if (flip()) {
+      done.partial = text(1000);
+    } else {
+      done.spooled = spooled();
+    }
+    return done;
+  }
+  TaskResult task_result() {
+    TaskResult result{below32(kMaxJobTasks), text(100), {}, id<ServerId>(), address(), id<AttemptId>()};
+    if (flip()) result.spooled = spooled();
+    return result;
+  }
+  JobDescription job_description() {
+    return {static_cast<JobPhase>(1 + below(8)),
+            name(),
+            arguments(),
+            maybe_output(),
+            1 + below32(1000),
+            {job_file()},
+            flip()};
+  }
+
  private:
   Random random_;
 };

@@ -181,6 +181,50 @@ TEST(WireTest, EveryReplySurvivesTheWayBack) {
   EXPECT_TRUE(from_wire(shard).ok());
 }
 
+TEST(WireTest, EveryMessageOfNearDataTasksSurvivesTheWayOutAndBack) {
+  RandomValues random(9);
+  for (int i = 0; i < kRounds; ++i) {
+    const Mutation mutation = random.mutation();
+    expect_round_trip(random.job_output());
+    expect_round_trip(random.job_input());
+    expect_round_trip(random.task_counters());
+    expect_round_trip(random.job_status());
+    expect_round_trip(random.task_window());
+    expect_round_trip(random.task_info());
+    expect_round_trip(random.job_file());
+    expect_round_trip(random.chunk_holders());
+    expect_round_trip(random.task_ref());
+    expect_round_trip(random.running_task());
+    expect_round_trip(random.assignment());
+    expect_round_trip(random.file_head());
+    expect_round_trip(random.spooled());
+    expect_round_trip(random.task_result());
+    expect_round_trip(random.task_poll());
+    expect_round_trip(
+        JobLayoutCall{random.id<JobId>(), random.below32(99), 5, 5 + random.below(1ull << 60), random.below32(99)});
+    expect_request_round_trip(random.submit_job(), mutation);
+    expect_request_round_trip(
+        AddJobInputs{random.id<JobId>(), random.below32(99), {random.job_input(), random.job_input()}}, mutation);
+    expect_request_round_trip(CancelJob{random.id<JobId>()}, mutation);
+    expect_request_round_trip(random.finish_task(), mutation);
+    TaskRef merging = random.task_ref();
+    merging.phase = JobPhase::merging;
+    expect_request_round_trip(FinishJob{merging, random.id<ServerId>(), random.task_counters(), random.inode()},
+                              mutation);
+    expect_request_round_trip(LostResult{random.id<JobId>(), random.below32(99), random.id<AttemptId>()}, mutation);
+    expect_reply_round_trip<thrift::JobReply>(random.id<JobId>());
+    expect_reply_round_trip<thrift::JobStatusReply>(random.job_status());
+    expect_reply_round_trip<thrift::ListJobsReply>(JobList{{random.job_status(), random.job_status()}, random.flip()});
+    expect_reply_round_trip<thrift::JobPlanReply>(JobPlan{{random.task_info()}, random.flip()});
+    expect_reply_round_trip<thrift::JobDescriptionReply>(random.job_description());
+    expect_reply_round_trip<thrift::JobLayoutReply>(random.job_layout());
+    expect_reply_round_trip<thrift::TaskPollReply>(TaskOrders{{random.assignment()}, {random.task_ref()}});
+    expect_reply_round_trip<thrift::TaskVerdictReply>(static_cast<TaskVerdict>(1 + random.below(3)));
+    expect_reply_round_trip<thrift::JobResultsReply>(
+        JobResults{{random.task_result()}, random.below32(kMaxJobTasks), random.flip()});
+  }
+}
+
 TEST(WireTest, ErrorCodesPassThroughAndUnknownOnesBecomeIo) {
   for (int code = static_cast<int>(Errc::not_found); code <= static_cast<int>(Errc::interrupted); ++code) {
     EXPECT_EQ(from_wire(to_wire(Error{static_cast<Errc>(code), "x"})).code, static_cast<Errc>(code));
@@ -315,6 +359,57 @@ TEST(WireTest, MalformedRequestsAreRefused) {
   EXPECT_FALSE(valid_tail(4097));
   EXPECT_FALSE(valid_tail(int64_t{kMaxTailBytes} + 4096));
   EXPECT_TRUE(valid_tail(kMaxTailBytes));
+}
+
+TEST(WireTest, MalformedMessagesOfNearDataTasksAreRefused) {
+  RandomValues random(10);
+  const Mutation mutation = random.mutation();
+  const auto job = to_wire(random.submit_job(), mutation);
+  expect_refused(job, [](auto& w) { w.op.clear(); });
+  expect_refused(job, [](auto& w) { w.inputs = 0; });
+  expect_refused(job, [](auto& w) { w.inputs = kMaxJobInputs + 1; });
+  expect_refused(job, [](auto& w) { w.task_bytes = 1; });
+  expect_refused(job, [](auto& w) { w.time_limit_ms = -1; });
+  expect_refused(
+      job, [](auto& w) { w.arguments["x"] = std::string(70'000, 'x'); }, Errc::too_big);
+  expect_refused(
+      job,
+      [](auto& w) {
+        for (int i = 0; i < 65; ++i) w.arguments[std::to_string(i)] = "";
+      },
+      Errc::too_big);
+  expect_refused(to_wire(random.job_output()), [](auto& w) { w.format = 3; });
+  expect_refused(to_wire(random.job_output()), [](auto& w) { w.name = "a/b"; });
+  expect_refused(to_wire(random.job_output()), [](auto& w) { w.mode = 04755; });
+  const auto inputs = to_wire(AddJobInputs{JobId{1}, 0, {random.job_input()}}, mutation);
+  expect_refused(inputs, [](auto& w) { w.inputs.clear(); });
+  expect_refused(inputs, [](auto& w) { w.inputs.resize(kMaxInputsPage + 1, w.inputs[0]); });
+  expect_refused(inputs, [](auto& w) { w.first = -1; });
+  expect_refused(
+      inputs, [](auto& w) { w.inputs[0].name = std::string(5000, 'x'); }, Errc::too_big);
+  expect_refused(to_wire(random.task_ref()), [](auto& w) { w.phase = 2; });
+  expect_refused(to_wire(random.task_ref()), [](auto& w) { w.attempt = 0; });
+  expect_refused(to_wire(random.task_ref()), [](auto& w) { w.task = kMaxJobTasks; });
+  expect_refused(to_wire(random.task_window()), [](auto& w) { w.to_offset = w.from_offset - 1; });
+  expect_refused(to_wire(random.task_window()), [](auto& w) { w.from_offset = -1; });
+  expect_refused(to_wire(random.task_poll()), [](auto& w) { w.slots = 257; });
+  expect_refused(to_wire(random.task_poll()), [](auto& w) { w.wait_ms = 10'001; });
+  expect_refused(to_wire(random.task_poll()), [](auto& w) { w.server = 0; });
+  expect_refused(to_wire(random.spooled()), [](auto& w) { w.bytes = 0; });
+  FinishTask mapped{random.task_ref(), ServerId{1}, {}, {}, {}, {}, "partial", {}};
+  expect_refused(
+      to_wire(mapped, mutation), [](auto& w) { w.partial.resize(kMaxInlinePartial + 1); }, Errc::too_big);
+  expect_refused(to_wire(mapped, mutation), [&](auto& w) { w.__set_spooled(to_wire(random.spooled())); });
+  expect_refused(to_wire(mapped, mutation), [](auto& w) { w.counters.bytes_local = (int64_t{1} << 44) + 1; });
+  expect_refused(
+      to_wire(mapped, mutation),
+      [](auto& w) {
+        w.heads.assign(5, to_wire(FileHead{0, std::string(1u << 20, 'x')}));
+      },
+      Errc::too_big);
+  TaskRef merging = random.task_ref();
+  merging.phase = JobPhase::merging;
+  expect_refused(to_wire(FinishJob{merging, ServerId{1}, {}, InodeId{2}}, mutation), [](auto& w) { w.ref.phase = 4; });
 }
 
 TEST(WireTest, AMalformedReplyIsNeverTheCallersFault) {
