@@ -12,6 +12,9 @@ struct NeedsSpace {
   bool operator()(const Rename&) const { return true; }
   bool operator()(const SetXattr&) const { return true; }
   bool operator()(const CreateChunks&) const { return true; }
+  bool operator()(const AdmitJob&) const { return true; }
+  bool operator()(const AddJobInputs&) const { return true; }
+  bool operator()(const FinishTask& request) const { return !request.partial.empty() || !request.heads.empty(); }
   // Truncation frees; modes and times add nothing, but a stream of them would eat the reserve.
   bool operator()(const SetAttributes& request) const { return !request.size; }
   bool operator()(const Commit& request) const {

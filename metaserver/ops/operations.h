@@ -34,5 +34,19 @@ Result<Answer> run(Operation& operation, const OpenSession& request);
 Result<Answer> run(Operation& operation, const EndSession& request);
 Result<Answer> run(Operation& operation, const RegisterServer& request);
 Result<Answer> run(Operation& operation, const DefineClass& request);
+// Near-data jobs.
+Result<Answer> run(Operation& operation, const AdmitJob& request);
+Result<Answer> run(Operation& operation, const AddJobInputs& request);
+Result<Answer> run(Operation& operation, const PinInputs& request);
+Result<Answer> run(Operation& operation, const CutTasks& request);
+Result<Answer> run(Operation& operation, const SetQuoteStates& request);
+Result<Answer> run(Operation& operation, const FinishTask& request);
+Result<Answer> run(Operation& operation, const LostResult& request);
+Result<Answer> run(Operation& operation, const StartMerge& request);
+Result<Answer> run(Operation& operation, const FinishJob& request);
+Result<Answer> run(Operation& operation, const CancelJob& request);
+Result<Answer> run(Operation& operation, const FailJob& request);
+Result<Answer> run(Operation& operation, const RemoveJobRows& request);
+Result<Answer> run(Operation& operation, const FreeReplaced& request);
 
 }  // namespace cairn::ops

@@ -1,6 +1,6 @@
 #include "metaserver/sessions/affected.h"
 
-#include "metaserver/state/queries.h"
+#include "metaserver/state/job_queries.h"
 
 namespace cairn {
 namespace {
@@ -30,6 +30,13 @@ class Affected {
   void operator()(const TrimRange& request) { add(request.inode); }
   void operator()(const Commit& request) {
     for (const FileCommit& file : request.files) add(file.inode);
+  }
+  void operator()(const FinishJob& request) {
+    const auto job = queries::job(view_, request.ref.job);
+    if (!job.ok() || !job->row.output) return;
+    add(job->row.output->parent);
+    add(request.inode);
+    add_named(job->row.output->parent, job->row.output->name);
   }
   // Chunks, sessions, servers and the metaserver's own housekeeping: nothing that a mount caches.
   template <typename Other>
@@ -62,6 +69,9 @@ std::vector<InodeId> answered_inodes(const Answer& answer) {
     if (raw(renamed->replaced) != 0) inodes.push_back(renamed->replaced);
     return inodes;
   }
+  if (const auto* finished = std::get_if<JobFinished>(&answer);
+      finished != nullptr && finished->verdict == TaskVerdict::accepted)
+    return answered_inodes(finished->renamed);
   return {};
 }
 
@@ -70,6 +80,9 @@ InodeId orphan_of(const Answer& answer) {
     return removed->directory ? InodeId{} : removed->inode;
   if (const auto* renamed = std::get_if<Renamed>(&answer); renamed != nullptr && renamed->replaced_links_left == 0)
     return renamed->replaced;
+  if (const auto* finished = std::get_if<JobFinished>(&answer);
+      finished != nullptr && finished->verdict == TaskVerdict::accepted)
+    return orphan_of(finished->renamed);
   return {};
 }
 

@@ -12,6 +12,7 @@
 
 #include "common/base/result.h"
 #include "common/base/types.h"
+#include "common/meta/jobs.h"
 #include "common/meta/requests.h"
 #include "common/meta/session.h"
 
@@ -71,11 +72,49 @@ struct PinOrphan {  // these sessions have an inode without names open: it is fr
   std::vector<SessionId> sessions;
 };
 
+// Near-data jobs (common/meta/jobs.h). What a job pins, and how it is cut, are functions of the state, so these
+// commands only say how far to go; each works on a bounded number of rows, and the next goes on from where it stopped.
+struct AdmitJob {  // -> JobId. SubmitJob after a look at its operator.
+  SubmitJob job;
+  bool whole_files = false, csv_heads = false, quote_states = false;  // what the operator needs
+};
+struct PinInputs {  // version, size and extents of the next inputs
+  JobId job{};
+  uint32_t limit = 0;  // of extents and files together
+};
+struct CutTasks {  // the next tasks of a job whose inputs are pinned
+  JobId job{};
+  uint32_t limit = 0;  // of extents
+};
+struct SetQuoteStates {  // of the next tasks that were surveyed: which of their splits start inside quotes
+  JobId job{};
+};
+struct StartMerge {  // before the attempt is told to its worker, so that the file that it will make is known
+  JobId job{};
+  AttemptId attempt{};
+  ServerId server{};
+};
+struct FailJob {
+  JobId job{};
+  Error failure;
+};
+struct RemoveJobRows {  // of a job that is over: the pins, or everything
+  JobId job{};
+  uint32_t limit = 0;
+  bool whole = false;
+};
+struct FreeReplaced {  // an orphan that a finished job's output replaced: its session, a worker's, has no use for it
+  SessionId session{};
+  InodeId inode{};
+};
+
 // Append only: the position is the number in the log.
 using CommandBody =
     std::variant<MakeNode, LinkNode, RemoveName, Rename, SetAttributes, SetXattr, RemoveXattr, TrimRange, ForgetOrphans,
                  Commit, SealChunks, OpenSession, EndSession, CreateChunks, RegisterServer, DefineClass, SealForRepair,
-                 ReleaseExtents, CondemnChunks, ChunksRemoved, StripesPunched, SealsConfirmed, PinOrphan>;
+                 ReleaseExtents, CondemnChunks, ChunksRemoved, StripesPunched, SealsConfirmed, PinOrphan, AdmitJob,
+                 AddJobInputs, CancelJob, FinishTask, FinishJob, LostResult, PinInputs, CutTasks, SetQuoteStates,
+                 StartMerge, FailJob, RemoveJobRows, FreeReplaced>;
 
 struct Command {
   Mutation mutation;    // session 0: the metaserver's own, without a stored outcome
@@ -83,9 +122,15 @@ struct Command {
   CommandBody body;
 };
 
+// Of FinishJob: with what the renaming did, for those who cache.
+struct JobFinished {
+  TaskVerdict verdict = TaskVerdict::accepted;
+  Renamed renamed;  // of accepted
+};
+
 // std::monostate: done, nothing to tell. Stored for the session and answered to a retry.
 using Answer = std::variant<std::monostate, Entry, Attributes, Removed, Renamed, Committed, std::vector<ChunkInfo>,
-                            SessionId, ServerId, ClassId>;
+                            SessionId, ServerId, ClassId, JobId, TaskVerdict, JobFinished>;
 using Outcome = Result<Answer>;
 
 }  // namespace cairn

@@ -1,6 +1,7 @@
 #include "metaserver/state/command_codec.h"
 
 #include "metaserver/state/field_codec.h"
+#include "metaserver/state/job_fields.h"
 
 namespace cairn {
 
@@ -122,6 +123,75 @@ auto fields(V& v) {
   return std::tie(v.inode, v.sessions);
 }
 
+template <Of<SubmitJob> V>
+auto fields(V& v) {
+  return std::tie(v.op, v.arguments, v.inputs, v.output, v.task_bytes, v.time_limit_ms);
+}
+template <Of<AdmitJob> V>
+auto fields(V& v) {
+  return std::tie(v.job, v.whole_files, v.csv_heads, v.quote_states);
+}
+template <Of<JobInput> V>
+auto fields(V& v) {
+  return std::tie(v.inode, v.name);
+}
+template <Of<AddJobInputs> V>
+auto fields(V& v) {
+  return std::tie(v.job, v.first, v.inputs);
+}
+template <Of<CancelJob> V>
+auto fields(V& v) {
+  return std::tie(v.job);
+}
+template <Of<TaskRef> V>
+auto fields(V& v) {
+  return std::tie(v.job, v.phase, v.task, v.attempt);
+}
+template <Of<FileHead> V>
+auto fields(V& v) {
+  return std::tie(v.file, v.text);
+}
+template <Of<FinishTask> V>
+auto fields(V& v) {
+  return std::tie(v.ref, v.server, v.counters, v.failure, v.odd_quotes, v.heads, v.partial, v.spooled);
+}
+template <Of<FinishJob> V>
+auto fields(V& v) {
+  return std::tie(v.ref, v.server, v.counters, v.inode);
+}
+template <Of<LostResult> V>
+auto fields(V& v) {
+  return std::tie(v.job, v.task, v.attempt);
+}
+template <Of<PinInputs> V>
+auto fields(V& v) {
+  return std::tie(v.job, v.limit);
+}
+template <Of<CutTasks> V>
+auto fields(V& v) {
+  return std::tie(v.job, v.limit);
+}
+template <Of<SetQuoteStates> V>
+auto fields(V& v) {
+  return std::tie(v.job);
+}
+template <Of<StartMerge> V>
+auto fields(V& v) {
+  return std::tie(v.job, v.attempt, v.server);
+}
+template <Of<FailJob> V>
+auto fields(V& v) {
+  return std::tie(v.job, v.failure);
+}
+template <Of<RemoveJobRows> V>
+auto fields(V& v) {
+  return std::tie(v.job, v.limit, v.whole);
+}
+template <Of<FreeReplaced> V>
+auto fields(V& v) {
+  return std::tie(v.session, v.inode);
+}
+
 template <Of<Entry> V>
 auto fields(V& v) {
   return std::tie(v.parent, v.name, v.attributes, v.cookie);
@@ -137,6 +207,11 @@ auto fields(V& v) {
 template <Of<Committed> V>
 auto fields(V& v) {
   return std::tie(v.files, v.gone);
+}
+
+template <Of<JobFinished> V>
+auto fields(V& v) {
+  return std::tie(v.verdict, v.renamed);
 }
 
 namespace {
@@ -202,11 +277,24 @@ Result<Outcome> decode_outcome(std::string_view bytes) {
 }
 
 const char* name_of(const CommandBody& body) {
-  static constexpr const char* kNames[] = {
-      "make_node",      "link",           "remove",          "rename",          "set_attributes",  "set_xattr",
-      "remove_xattr",   "trim_range",     "forget_orphans",  "commit",          "seal_chunks",     "open_session",
-      "end_session",    "create_chunks",  "register_server", "define_class",    "seal_for_repair", "release_extents",
-      "condemn_chunks", "chunks_removed", "stripes_punched", "seals_confirmed", "pin_orphan"};
+  static constexpr const char* kNames[] = {"make_node",       "link",
+                                           "remove",          "rename",
+                                           "set_attributes",  "set_xattr",
+                                           "remove_xattr",    "trim_range",
+                                           "forget_orphans",  "commit",
+                                           "seal_chunks",     "open_session",
+                                           "end_session",     "create_chunks",
+                                           "register_server", "define_class",
+                                           "seal_for_repair", "release_extents",
+                                           "condemn_chunks",  "chunks_removed",
+                                           "stripes_punched", "seals_confirmed",
+                                           "pin_orphan",      "admit_job",
+                                           "add_job_inputs",  "cancel_job",
+                                           "finish_task",     "finish_job",
+                                           "lost_result",     "pin_inputs",
+                                           "cut_tasks",       "set_quote_states",
+                                           "start_merge",     "fail_job",
+                                           "remove_job_rows", "free_replaced"};
   static_assert(std::size(kNames) == std::variant_size_v<CommandBody>);
   return kNames[body.index()];
 }

@@ -4,10 +4,11 @@
 //
 // Order and types of a list are a format: a change needs a new version of what contains it (command_codec.h, rows.h).
 // Integers and ids little-endian in their full width, enums as their integer, strings and lists behind a u32 count, an
-// optional behind a 0 or 1, structs field by field.
+// optional behind a 0 or 1, structs field by field, maps as lists of keys and values with ascending keys.
 #pragma once
 
 #include <concepts>
+#include <map>
 #include <optional>
 #include <string>
 #include <tuple>
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "common/base/bytes.h"
+#include "common/base/result.h"
 #include "common/meta/attributes.h"
 #include "common/meta/cluster.h"
 #include "common/meta/session.h"
@@ -32,6 +34,10 @@ auto fields(V&) {
 template <Of<Time> V>
 auto fields(V& v) {
   return std::tie(v.seconds, v.nanoseconds);
+}
+template <Of<Error> V>
+auto fields(V& v) {
+  return std::tie(v.code, v.what);
 }
 template <Of<Code> V>
 auto fields(V& v) {
@@ -104,6 +110,11 @@ class FieldWriter {
     out_.u32(static_cast<uint32_t>(list.size()));
     for (const T& item : list) write(item);
   }
+  template <typename Key, typename T>
+  void compound(const std::map<Key, T>& map) {
+    out_.u32(static_cast<uint32_t>(map.size()));
+    for (const auto& [key, value] : map) write(key).write(value);
+  }
   template <typename T>
   void compound(const std::optional<T>& value) {
     out_.boolean(value.has_value());
@@ -158,6 +169,14 @@ class FieldReader {
   void compound(std::vector<T>& list) {
     // Each item takes at least one byte, so the list grows no longer than the input.
     for (uint32_t left = in_.count(1); left > 0 && in_.ok(); --left) list.push_back(read<T>());
+  }
+  template <typename Key, typename T>
+  void compound(std::map<Key, T>& map) {
+    for (uint32_t left = in_.count(1); left > 0 && in_.ok(); --left) {
+      Key key = read<Key>();
+      if (!map.empty() && !(map.rbegin()->first < key)) fail();
+      map.emplace_hint(map.end(), std::move(key), read<T>());
+    }
   }
   template <typename T>
   void compound(std::optional<T>& value) {

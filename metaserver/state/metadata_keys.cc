@@ -57,6 +57,20 @@ std::string uuid(std::string_view uuid) { return start(Table::uuid).raw(uuid).ta
 std::string storage_class(ClassId id) { return start(Table::storage_class).u32_be(raw(id)).take(); }
 std::string class_name(std::string_view name) { return start(Table::class_name).raw(name).take(); }
 
+std::string job(JobId job) { return first(Table::job, raw(job)); }
+std::string job_state(JobId job) { return first(Table::job_state, raw(job)); }
+std::string job_file(JobId job, uint32_t file) { return start(Table::job_file).u64_be(raw(job)).u32_be(file).take(); }
+std::string job_extent(JobId job, uint32_t file, uint64_t end) {
+  return start(Table::job_extent).u64_be(raw(job)).u32_be(file).u64_be(end).take();
+}
+std::string job_chunk(JobId job, ChunkId chunk) {
+  return start(Table::job_chunk).u64_be(raw(job)).u64_be(raw(chunk)).take();
+}
+std::string job_task(JobId job, uint32_t task) { return start(Table::job_task).u64_be(raw(job)).u32_be(task).take(); }
+std::string job_result(JobId job, uint32_t task) {
+  return start(Table::job_result).u64_be(raw(job)).u32_be(task).take();
+}
+
 std::string first(Table table) { return start(table).take(); }
 std::string last(Table table) { return std::string(1, static_cast<char>(static_cast<char>(table) + 1)); }
 std::string first(Table table, uint64_t id) { return start(table).u64_be(id).take(); }

@@ -13,7 +13,10 @@
 //                 U session request  stored outcome    u session           which outcomes are still kept
 //                 V server           server            v uuid              its id
 //                 W class            storage class     w name              its id
-//   meta          M name             applied index, counters, identity
+//   jobs          J job              job               i job              how far it is
+//                 j job file         input             Y job file end     pinned extent
+//                 H job chunk        who held its data T job task         task            Z job task      partial
+//   meta          M name             applied index, counters, identity, jobs
 //
 // An extent map has the id of its inode, until a large file is truncated to nothing: then the inode goes on with a
 // fresh map (an id of the inodes' counter) and the old one is released in steps. Each layer could be split over
@@ -25,6 +28,7 @@
 
 #include "common/base/result.h"
 #include "common/base/types.h"
+#include "common/meta/jobs.h"
 
 namespace cairn {
 
@@ -55,6 +59,13 @@ enum class Table : char {
   uuid = 'v',
   storage_class = 'W',
   class_name = 'w',
+  job = 'J',
+  job_state = 'i',
+  job_file = 'j',
+  job_extent = 'Y',
+  job_chunk = 'H',
+  job_task = 'T',
+  job_result = 'Z',
   meta = 'M',
 };
 
@@ -84,6 +95,13 @@ std::string server(ServerId server);
 std::string uuid(std::string_view uuid);
 std::string storage_class(ClassId id);
 std::string class_name(std::string_view name);
+std::string job(JobId job);
+std::string job_state(JobId job);
+std::string job_file(JobId job, uint32_t file);
+std::string job_extent(JobId job, uint32_t file, uint64_t end);
+std::string job_chunk(JobId job, ChunkId chunk);
+std::string job_task(JobId job, uint32_t task);
+std::string job_result(JobId job, uint32_t task);
 
 // Ranges for a scan: [first, last) holds exactly the rows of a table, or those of it that start with an id.
 std::string first(Table table);
@@ -111,5 +129,6 @@ class Reader {
 inline constexpr std::string_view kAppliedKey = "Mapplied";
 inline constexpr std::string_view kCountersKey = "Mcounters";
 inline constexpr std::string_view kIdentityKey = "Midentity";
+inline constexpr std::string_view kJobsKey = "Mjobs";
 
 }  // namespace cairn

@@ -2,34 +2,16 @@
 
 #include <sys/stat.h>
 
-#include "metaserver/state/field_codec.h"
+#include "metaserver/state/row_codec.h"
 
 namespace cairn {
 
-namespace {
-
-std::string printable(std::string_view key) {
-  std::string text;
-  for (const char c : key.substr(0, 64)) {
-    const auto byte = static_cast<uint8_t>(c);
-    text += byte > 0x20 && byte < 0x7f ? std::string(1, c) : fmt::format("\\x{:02x}", byte);
-  }
-  return text;
-}
-
-// What may not reach arithmetic or a switch, though it has the right number of bytes.
-template <typename Row>
-bool usable(const Row&) {
-  return true;
-}
 bool usable(const ChunkRow& row) {
   return row.state <= ChunkState::condemned && row.info.code.d >= 1 && row.info.code.d <= kMaxDataShards &&
          row.info.code.m <= kMaxParityShards && row.info.servers.size() == row.info.code.shards();
 }
 bool usable(const StripeRow& row) { return row.state <= StripeState::punched && valid(row.shape); }
 bool usable(const ExtentRow& row) { return row.extent.length > 0; }  // the rest needs the key: decode_extent
-
-}  // namespace
 
 template <Of<DentryRow> V>
 auto fields(V& v) {
@@ -117,37 +99,7 @@ auto fields(V& v) {
   return std::tie(v.incarnation, v.created_ns);
 }
 
-template <typename Row>
-std::string encode_row(const Row& row) {
-  return FieldWriter().write(kRowVersion).write(row).take();
-}
-
-template <typename Row>
-Result<Row> decode_row(std::string_view value) {
-  FieldReader in(value);
-  const auto version = in.read<uint8_t>();
-  if (in.ok() && version != kRowVersion) {
-    return Error{Errc::corrupt, fmt::format("metadata: a row of version {}, known is {}", version, kRowVersion)};
-  }
-  Row row = in.read<Row>();
-  if (!in.done() || !usable(row)) return Error{Errc::corrupt, "metadata: the value of a row is damaged"};
-  return row;
-}
-
-template <typename Row>
-Result<std::optional<Row>> find_row(const StoreView& view, std::string_view key) {
-  ASSIGN(const std::optional<std::string> value, view.get(key));
-  if (!value) return std::optional<Row>();
-  Result<Row> row = decode_row<Row>(*value);
-  if (!row.ok()) return Error{row.code(), row.error().what + ", key " + printable(key)};
-  return std::optional<Row>(std::move(*row));
-}
-
 // One line for each kind of row.
-#define CAIRN_ROW(Row)                                    \
-  template std::string encode_row<Row>(const Row&);       \
-  template Result<Row> decode_row<Row>(std::string_view); \
-  template Result<std::optional<Row>> find_row<Row>(const StoreView&, std::string_view)
 CAIRN_ROW(DentryRow);
 CAIRN_ROW(CookieRow);
 CAIRN_ROW(InodeRow);
@@ -167,7 +119,6 @@ CAIRN_ROW(ClassNameRow);
 CAIRN_ROW(AppliedRow);
 CAIRN_ROW(CountersRow);
 CAIRN_ROW(IdentityRow);
-#undef CAIRN_ROW
 
 Result<std::optional<InodeRow>> find_inode(const StoreView& view, InodeId inode) {
   auto row = find_row<InodeRow>(view, keys::inode(inode));
