@@ -8,6 +8,7 @@
 #include "common/base/random.h"
 #include "common/rpc/chunk_client.h"
 #include "common/rpc/rpc_server.h"
+#include "metaserver/jobs/jobs.h"
 #include "metaserver/log/checkpointer.h"
 #include "metaserver/log/command_log.h"
 #include "metaserver/log/committer.h"
@@ -101,6 +102,7 @@ struct Metaserver::Parts {
   std::unique_ptr<Admission> admission;
   std::unique_ptr<Locks> locks;
   std::unique_ptr<Cluster> cluster;
+  std::unique_ptr<Jobs> jobs;
   std::unique_ptr<NetworkHousekeeping> housekeeping;
   std::unique_ptr<Janitor> janitor;
   std::unique_ptr<ShardSweep> sweep;
@@ -119,15 +121,18 @@ struct Metaserver::Parts {
     leases->end(session);
     locks->session_ended(session);
     locks->grace_changed();
+    if (jobs) jobs->session_ended(session);
   }
 
   // No more calls from outside, nor from our own threads. Idempotent.
   void end_callers() {
     if (sessions) sessions->stop();
     if (leases) leases->stop();
+    if (jobs) jobs->stop_waiting();
     if (committer) committer->give_up_waiting();  // the server's end waits for calls that wait for the committer
     if (server) server->stop();
     if (ticker) ticker->stop();
+    if (jobs) jobs->stop();
     if (janitor) janitor->stop();
     if (sweep) sweep->stop();
   }
@@ -204,6 +209,12 @@ Status Metaserver::start() {
                                                  .on_map_changed = [&parts] { parts.sessions->map_changed(); },
                                                  .most_servers = options_.most_servers});
   TRY(parts.cluster->restore());
+  Jobs::Options jobs;
+  jobs.dispatcher.scheduler.first_attempt = AttemptId{first_sequence};
+  jobs.dispatcher.scheduler.worker_timeout = options_.job_worker_timeout;
+  jobs.dispatcher.reclaim = options_.job_reclaim;
+  parts.jobs = std::make_unique<Jobs>(clock_, *parts.committer, store_, *parts.sessions, *parts.leases,
+                                      *parts.admission, *parts.cluster, jobs);
   parts.housekeeping = std::make_unique<NetworkHousekeeping>(network_, clock_, *parts.cluster);
   parts.janitor = std::make_unique<Janitor>(
       clock_, *parts.committer, store_, *parts.cluster, *parts.housekeeping,
@@ -219,8 +230,9 @@ Status Metaserver::start() {
   parts.server =
       std::make_unique<RpcServer>(network_, clock_,
                                   metaserver_processor({*parts.committer, store_, *parts.sessions, *parts.admission,
-                                                        *parts.cluster, *parts.status, *parts.locks}),
+                                                        *parts.cluster, *parts.status, *parts.locks, *parts.jobs}),
                                   options_.rpc);
+  TRY(parts.jobs->start());
   TRY(parts.server->start(options_.listen));
   parts.janitor->start();
   parts.sweep->start();

@@ -178,37 +178,54 @@ class Service final : public thrift::MetaserverIf {
       return queries::chunks(view, from_wire_id<ChunkId>(request.after), page_limit(request.limit, kMaxChunkPage));
     });
   }
-  // ---- near-data tasks: the calls are fixed, what answers them follows
-  void submit_job(thrift::JobReply& reply, const thrift::JobRequest&) override { answer(reply, no_tasks()); }
-  void add_job_inputs(thrift::EmptyReply& reply, const thrift::JobInputsRequest&) override {
-    answer(reply, no_tasks());
+  // ---- near-data jobs
+  void submit_job(thrift::JobReply& reply, const thrift::JobRequest& request) override {
+    answer(reply, expect<JobId>(change_job<SubmitJob>(request, &Jobs::submit)));
   }
-  void cancel_job(thrift::EmptyReply& reply, const thrift::CancelJobRequest&) override { answer(reply, no_tasks()); }
-  void job_status(thrift::JobStatusReply& reply, const thrift::JobStatusRequest&) override {
-    answer(reply, no_tasks());
+  void add_job_inputs(thrift::EmptyReply& reply, const thrift::JobInputsRequest& request) override {
+    answer(reply, expect_done(change_job<AddJobInputs>(request, &Jobs::add_inputs)));
   }
-  void list_jobs(thrift::ListJobsReply& reply, const thrift::ListJobsRequest&) override { answer(reply, no_tasks()); }
-  void job_plan(thrift::JobPlanReply& reply, const thrift::JobPlanRequest&) override { answer(reply, no_tasks()); }
-  void get_job(thrift::JobDescriptionReply& reply, const thrift::JobDescriptionRequest&) override {
-    answer(reply, no_tasks());
+  void cancel_job(thrift::EmptyReply& reply, const thrift::CancelJobRequest& request) override {
+    answer(reply, expect_done(change_job<CancelJob>(request, &Jobs::cancel)));
   }
-  void job_layout(thrift::JobLayoutReply& reply, const thrift::JobLayoutRequest&) override {
-    answer(reply, no_tasks());
+  void lost_result(thrift::EmptyReply& reply, const thrift::LostResultRequest& request) override {
+    answer(reply, expect_done(change_job<LostResult>(request, &Jobs::lost_result)));
   }
-  void job_results(thrift::JobResultsReply& reply, const thrift::JobResultsRequest&) override {
-    answer(reply, no_tasks());
+  void finish_task(thrift::TaskVerdictReply& reply, const thrift::FinishTaskRequest& request) override {
+    answer(reply, change_job<FinishTask>(request, &Jobs::finish_task));
   }
-  void lost_result(thrift::EmptyReply& reply, const thrift::LostResultRequest&) override { answer(reply, no_tasks()); }
-  void poll_tasks(thrift::TaskPollReply& reply, const thrift::TaskPollRequest&) override { answer(reply, no_tasks()); }
-  void finish_task(thrift::TaskVerdictReply& reply, const thrift::FinishTaskRequest&) override {
-    answer(reply, no_tasks());
+  void finish_job(thrift::TaskVerdictReply& reply, const thrift::FinishJobRequest& request) override {
+    answer(reply, change_job<FinishJob>(request, &Jobs::finish_job));
   }
-  void finish_job(thrift::TaskVerdictReply& reply, const thrift::FinishJobRequest&) override {
-    answer(reply, no_tasks());
+  void poll_tasks(thrift::TaskPollReply& reply, const thrift::TaskPollRequest& request) override {
+    const auto own = from_wire(request);
+    own.ok() ? answer(reply, parts_.jobs.poll(session_of(request), *own)) : answer(reply, own.error());
+  }
+  void job_status(thrift::JobStatusReply& reply, const thrift::JobStatusRequest& request) override {
+    look_at_jobs(reply, request, [&] { return parts_.jobs.status(job(request.job)); });
+  }
+  void list_jobs(thrift::ListJobsReply& reply, const thrift::ListJobsRequest& request) override {
+    look_at_jobs(reply, request, [&] {
+      return parts_.jobs.list(job(request.after), static_cast<uint32_t>(std::max(0, request.limit)));
+    });
+  }
+  void job_plan(thrift::JobPlanReply& reply, const thrift::JobPlanRequest& request) override {
+    page_of_job(reply, request, &Jobs::plan);
+  }
+  void get_job(thrift::JobDescriptionReply& reply, const thrift::JobDescriptionRequest& request) override {
+    page_of_job(reply, request, &Jobs::describe);
+  }
+  void job_results(thrift::JobResultsReply& reply, const thrift::JobResultsRequest& request) override {
+    page_of_job(reply, request, &Jobs::results);
+  }
+  void job_layout(thrift::JobLayoutReply& reply, const thrift::JobLayoutRequest& request) override {
+    const auto own = from_wire(request);
+    if (!own.ok()) return answer(reply, own.error());
+    look_at_jobs(reply, request, [&] { return parts_.jobs.layout(*own); });
   }
 
  private:
-  static Error no_tasks() { return {Errc::not_supported, "near-data tasks are not built yet"}; }
+  static JobId job(int64_t wire) { return from_wire_id<JobId>(wire); }
   static InodeId inode(int64_t wire) { return from_wire_id<InodeId>(wire); }
   template <typename Request>
   static SessionId session_of(const Request& request) {
@@ -254,6 +271,28 @@ class Service final : public thrift::MetaserverIf {
   template <typename Request>
   void change(thrift::EmptyReply& reply, const Request& request) {
     answer(reply, expect_done(propose(request)));
+  }
+
+  // A call that changes a job: unpacked, and handed to the member of Jobs.
+  template <typename Own, typename Request, typename Call>
+  auto change_job(const Request& request, Call call)
+      -> decltype((std::declval<Jobs&>().*call)(std::declval<const Mutation&>(), std::declval<Own>())) {
+    ASSIGN(const Mutation mutation, mutation_of(request.mutation));
+    ASSIGN(Own own, from_wire(request));
+    return (parts_.jobs.*call)(mutation, std::move(own));
+  }
+  template <typename Reply, typename Request, typename Look>
+  void look_at_jobs(Reply& reply, const Request& request, const Look& look) {
+    if (const Status alive = parts_.sessions.check(session_of(request)); !alive.ok()) return answer(reply, alive);
+    answer(reply, look());
+  }
+  template <typename Reply, typename Request, typename Page>
+  void page_of_job(Reply& reply, const Request& request, Page page) {
+    if (request.first < 0) return answer(reply, Error{Errc::invalid, "a page that begins before the first"});
+    look_at_jobs(reply, request, [&] {
+      return (parts_.jobs.*page)(job(request.job), static_cast<uint32_t>(request.first),
+                                 static_cast<uint32_t>(std::max(0, request.limit)));
+    });
   }
 
   Result<RenewedSession> renew(const thrift::RenewRequest& request) {

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "common/rpc/rpc_server.h"
+#include "metaserver/jobs/jobs.h"
 #include "metaserver/log/committer.h"
 #include "metaserver/servers/cluster.h"
 #include "metaserver/sessions/admission.h"
@@ -27,6 +28,7 @@ struct ServiceParts {
   Cluster& cluster;
   StatusReporter& status;
   Locks& locks;
+  Jobs& jobs;
 };
 
 RpcServer::ProcessorFactory metaserver_processor(const ServiceParts& parts);

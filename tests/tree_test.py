@@ -27,6 +27,7 @@ MAY_INCLUDE = {
     "metaserver/log": ["common", "metaserver/store", "metaserver/state"],
     "metaserver/sessions": ["common", "metaserver/store", "metaserver/state", "metaserver/log"],
     "metaserver/servers": ["common", "metaserver/store", "metaserver/state", "metaserver/log"],
+    "metaserver/jobs": ["common", "metaserver/store", "metaserver/state", "metaserver/log", "metaserver/sessions", "metaserver/servers"],
     "chunkserver": ["common"],
     "client": ["common", "client"],
     "client/cache": ["common"],

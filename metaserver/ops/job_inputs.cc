@@ -2,6 +2,8 @@
 //
 // Pinned is what the extents were at one version of the inode. An input that changes between two steps is pinned anew;
 // what its extents refer to stays, because the janitor leaves what died since (queries::oldest_pin).
+#include <algorithm>
+
 #include "metaserver/ops/content.h"
 #include "metaserver/ops/jobs.h"
 #include "metaserver/ops/operations.h"
@@ -150,7 +152,8 @@ Result<Answer> run(Operation& operation, const PinInputs& request) {
   ASSIGN(std::optional<JobAtWork> job, JobAtWork::find(operation, request.job));
   if (!job || job->state().phase != JobPhase::planning) return Answer();
   JobStateRow& state = job->state();
-  for (uint32_t left = request.limit; left > 0 && state.pinned < job->row().inputs;) {
+  const uint64_t until = std::min<uint64_t>(job->row().inputs, uint64_t{state.pinned} + request.files);
+  for (uint32_t left = request.limit; left > 0 && state.pinned < until;) {
     ASSIGN(JobFileRow file, queries::job_file(operation.rows, job->id(), state.pinned));
     ASSIGN(InodeRow* const inode, operation.find(file.inode));
     if (std::optional<Error> bad = no_input(file, inode)) {

@@ -7,8 +7,9 @@
 //
 // The work lists are rows of the store, so nothing is forgotten over a restart. A server that is not up is not asked,
 // and one that fails in a round is left alone until the next; both delay their own shards only (errands.h). Bounded in
-// each round. One thread, or the rounds of a test. Not here: expiry of sessions (sessions.h), which must not wait for a
-// slow chunkserver.
+// each round. What died while a near-data job was under way waits for the job's end as well: it may be pinned. One
+// thread, or the rounds of a test. Not here: expiry of sessions (sessions.h), which must not wait for a slow
+// chunkserver.
 #pragma once
 
 #include <map>

@@ -81,6 +81,7 @@ struct AdmitJob {  // -> JobId. SubmitJob after a look at its operator.
 struct PinInputs {  // version, size and extents of the next inputs
   JobId job{};
   uint32_t limit = 0;  // of extents and files together
+  uint32_t files = 0;  // at most: those whose writers have committed what they hold back
 };
 struct CutTasks {  // the next tasks of a job whose inputs are pinned
   JobId job{};

@@ -165,7 +165,7 @@ auto fields(V& v) {
 }
 template <Of<PinInputs> V>
 auto fields(V& v) {
-  return std::tie(v.job, v.limit);
+  return std::tie(v.job, v.limit, v.files);
 }
 template <Of<CutTasks> V>
 auto fields(V& v) {

@@ -5,6 +5,7 @@
 
 #include "common/base/bytes.h"
 #include "metaserver/state/command_codec.h"
+#include "metaserver/state/job_rows.h"
 #include "metaserver/state/rows.h"
 
 namespace cairn {
@@ -79,10 +80,24 @@ class Any {
         return id<SessionId>();
       case 8:
         return id<ServerId>();
-      default:
+      case 9:
         return id<ClassId>();
+      case 10:
+        return id<JobId>();
+      case 11:
+        return static_cast<TaskVerdict>(below(4));
+      default:
+        return JobFinished{static_cast<TaskVerdict>(below(4)), {attributes(), id<InodeId>(), u32()}};
     }
   }
+  JobOutput output() {
+    return {id<InodeId>(), text(), coin(), static_cast<TableFormat>(1 + below(2)), u32(), u32(), u32()};
+  }
+  std::map<std::string, std::string> arguments() { return {{text(), text()}, {text(), text()}}; }
+  TaskCounters counters() { return {number(), number(), number(), number(), number()}; }
+  TaskRef ref() { return {id<JobId>(), static_cast<JobPhase>(below(9)), u32(), id<AttemptId>()}; }
+  Error error() { return {static_cast<Errc>(1 + below(20)), text()}; }
+  CommandBody job_body(size_t number_of_body);
   std::string damaged(std::string bytes) {
     if (!bytes.empty() && coin()) {
       bytes[below(bytes.size())] ^= static_cast<char>(1 + below(255));
@@ -152,8 +167,47 @@ CommandBody Any::body(size_t number_of_body) {
       return StripesPunched{list([&] { return DeadStripe{id<ChunkId>(), number()}; })};
     case 21:
       return SealsConfirmed{chunk_ids()};
-    default:
+    case 22:
       return PinOrphan{id<InodeId>(), list([&] { return id<SessionId>(); })};
+    default:
+      return job_body(number_of_body);
+  }
+}
+
+CommandBody Any::job_body(size_t number_of_body) {
+  switch (number_of_body) {
+    case 23:
+      return AdmitJob{{text(), arguments(), u32(), maybe(output()), number(), static_cast<int64_t>(number())},
+                      coin(),
+                      coin(),
+                      coin()};
+    case 24:
+      return AddJobInputs{id<JobId>(), u32(), list([&] { return JobInput{id<InodeId>(), text()}; })};
+    case 25:
+      return CancelJob{id<JobId>()};
+    case 26:
+      return FinishTask{ref(),      id<ServerId>(),
+                        counters(), maybe(error()),
+                        text(),     list([&] { return FileHead{u32(), text()}; }),
+                        text(),     maybe(SpooledPartial{number(), u32()})};
+    case 27:
+      return FinishJob{ref(), id<ServerId>(), counters(), id<InodeId>()};
+    case 28:
+      return LostResult{id<JobId>(), u32(), id<AttemptId>()};
+    case 29:
+      return PinInputs{id<JobId>(), u32(), u32()};
+    case 30:
+      return CutTasks{id<JobId>(), u32()};
+    case 31:
+      return SetQuoteStates{id<JobId>()};
+    case 32:
+      return StartMerge{id<JobId>(), id<AttemptId>(), id<ServerId>()};
+    case 33:
+      return FailJob{id<JobId>(), error()};
+    case 34:
+      return RemoveJobRows{id<JobId>(), u32(), coin()};
+    default:
+      return FreeReplaced{id<SessionId>(), id<InodeId>()};
   }
 }
 
@@ -213,6 +267,14 @@ TEST(CommandCodecTest, DamageIsAnErrorOrAnotherValueButNeverWorse) {
     (void)decode_command(noise).ok();
     (void)decode_outcome(noise).ok();
   }
+}
+
+TEST(CommandCodecTest, AMapWhoseKeysDoNotAscendIsDamaged) {
+  std::string bytes =
+      encode_command({{}, 1, AdmitJob{{"wc", {{"a", "1"}, {"b", "2"}}, 1, {}, 1, 1}, false, false, false}});
+  ASSERT_TRUE(decode_command(bytes).ok());
+  bytes[bytes.find('a')] = 'b';
+  EXPECT_EQ(decode_command(bytes).code(), Errc::corrupt);
 }
 
 TEST(CommandCodecTest, ACountBeyondTheInputAllocatesNothing) {
@@ -282,6 +344,52 @@ TEST(CommandCodecTest, TheBytesOfVersionOneStay) {
             "0700000000000000"
             "0020000000000000"
             "0050000000000000");
+  const SubmitJob job{"wc", {{"a", "b"}}, 2, JobOutput{InodeId{3}, "o", true, TableFormat::csv, 4, 5, 6}, 7, 8};
+  EXPECT_EQ(hex(encode_command({{}, 0, AdmitJob{job, true, false, true}})),
+            "0117"
+            "0000000000000000"
+            "0000000000000000"
+            "0000000000000000"
+            "0000000000000000"
+            "020000007763"
+            "01000000"
+            "0100000061"
+            "0100000062"
+            "02000000"
+            "01"
+            "0300000000000000"
+            "010000006f"
+            "01"
+            "01"
+            "040000000500000006000000"
+            "0700000000000000"
+            "0800000000000000"
+            "010001");
+  FinishTask done{{JobId{1}, JobPhase::mapping, 2, AttemptId{3}},
+                  ServerId{4},
+                  {5, 6, 7, 8, 9},
+                  {},
+                  "q",
+                  {{10, "h"}},
+                  "p",
+                  SpooledPartial{11, 12}};
+  EXPECT_EQ(hex(encode_command({{}, 0, done})),
+            "011a"
+            "0000000000000000"
+            "0000000000000000"
+            "0000000000000000"
+            "0000000000000000"
+            "0100000000000000"
+            "04"
+            "02000000"
+            "0300000000000000"
+            "04000000"
+            "05000000000000000600000000000000070000000000000008000000000000000900000000000000"
+            "00"
+            "0100000071"
+            "010000000a0000000100000068"
+            "0100000070"
+            "010b000000000000000c000000");
   EXPECT_EQ(hex(encode_outcome(Error{Errc::exists, "no"})), "010002020000006e6f");
   EXPECT_EQ(hex(encode_outcome(Answer(Removed{InodeId{5}, 1, true}))),
             "0104"
@@ -459,6 +567,117 @@ TEST(RowsTest, TheBytesOfVersionOneOfTheClusterStay) {
             "0f000000");
 }
 
+TaskRow task_row() {
+  TaskRow row;
+  row.batch = 1;
+  row.owner = ServerId{2};
+  row.whole = true;
+  row.windows = {{3, 4, 5}};
+  row.splits = 6;
+  row.bytes = 7;
+  row.bytes_owned = 8;
+  row.needs_survey = true;
+  row.odd_quotes = "q";
+  row.states = "s";
+  row.done = true;
+  row.server = ServerId{9};
+  row.attempt = AttemptId{10};
+  row.spooled = SpooledPartial{11, 12};
+  row.result_bytes = 13;
+  row.failed_on = {ServerId{14}};
+  return row;
+}
+JobStateRow job_state_row() {
+  JobStateRow row;
+  row.phase = JobPhase::failed;
+  row.over_ns = 1;
+  row.failure = Error{Errc::io, "e"};
+  row.received = 2, row.pinned = 3, row.cursor_file = 4, row.cursor_offset = 5, row.pin_restarts = 6, row.bytes = 7;
+  row.tasks = 8, row.to_survey = 9, row.surveyed = 10, row.mapped = 11, row.states_set = 12, row.inside_quotes = true;
+  row.bytes_surveyed = 13, row.bytes_mapped = 14, row.heads_bytes = 15, row.result_bytes = 16;
+  row.inline_result_bytes = 17, row.failures = 18, row.merge_failures = 19;
+  row.merges = {AttemptId{20}};
+  row.output_inode = InodeId{21};
+  row.counters = {22, 23, 24, 25, 26};
+  row.servers = {{ServerId{27}, 28, {29, 30, 31, 32, 33}}};
+  row.hidden_removed = true;
+  return row;
+}
+
+TEST(RowsTest, TheBytesOfVersionOneOfJobsStay) {
+  EXPECT_EQ(hex(encode_row(JobRow{LogIndex{1}, "wc", {{"a", "b"}}, 2, {}, 3, 4, 5, true, false, true})),
+            "01"
+            "0100000000000000"
+            "020000007763"
+            "010000000100000061"
+            "0100000062"
+            "02000000"
+            "00"
+            "0300000000000000"
+            "0400000000000000"
+            "0500000000000000"
+            "010001");
+  EXPECT_EQ(hex(encode_row(JobFileRow{InodeId{1}, "n", 2, 3, "c", "h"})),
+            "01"
+            "0100000000000000"
+            "010000006e"
+            "0200000000000000"
+            "0300000000000000"
+            "010100000063"
+            "0100000068");
+  EXPECT_EQ(hex(encode_row(JobChunkRow{{ServerId{1}, ServerId{2}}})),
+            "01"
+            "02000000"
+            "0100000002000000");
+  EXPECT_EQ(hex(encode_row(task_row())),
+            "01"
+            "01000000"
+            "02000000"
+            "01"
+            "010000000300000004000000000000000500000000000000"
+            "06000000"
+            "0700000000000000"
+            "0800000000000000"
+            "0100"
+            "0100000071"
+            "0100000073"
+            "01"
+            "09000000"
+            "0a00000000000000"
+            "010b000000000000000c000000"
+            "0d000000"
+            "010000000e000000");
+  EXPECT_EQ(hex(encode_row(TaskResultRow{"p"})),
+            "01"
+            "0100000070");
+  EXPECT_EQ(hex(encode_row(JobsRow{1, {{JobId{2}, 3}}})),
+            "01"
+            "0100000000000000"
+            "0100000002000000000000000300000000000000");
+  EXPECT_EQ(hex(encode_row(job_state_row())),
+            "01"
+            "07"
+            "0100000000000000"
+            "01180100000065"
+            "0200000003000000"
+            "040000000500000000000000"
+            "06000000"
+            "0700000000000000"
+            "08000000"
+            "090000000a0000000b000000"
+            "0c000000"
+            "01"
+            "0d000000000000000e00000000000000"
+            "0f0000000000000010000000000000001100000000000000"
+            "1200000013000000"
+            "010000001400000000000000"
+            "1500000000000000"
+            "16000000000000001700000000000000180000000000000019000000000000001a00000000000000"
+            "010000001b0000001c000000"
+            "1d000000000000001e000000000000001f0000000000000020000000000000002100000000000000"
+            "0100");
+}
+
 TEST(RowsTest, KeysOfOneTableSortByTheirNumbers) {
   EXPECT_EQ(hex(keys::dentry(InodeId{1}, "ab")),
             "44"
@@ -491,6 +710,15 @@ TEST(RowsTest, KeysOfOneTableSortByTheirNumbers) {
             "55"
             "0000000000000001"
             "0000000000000002");
+  EXPECT_EQ(hex(keys::job_extent(JobId{1}, 2, 3)),
+            "59"
+            "0000000000000001"
+            "00000002"
+            "0000000000000003");
+  EXPECT_EQ(hex(keys::job_task(JobId{1}, 2)),
+            "54"
+            "0000000000000001"
+            "00000002");
   EXPECT_LT(keys::stripe(ChunkId{1}, 256), keys::stripe(ChunkId{1}, 257));
   EXPECT_LT(keys::stripe(ChunkId{255}, 9), keys::stripe(ChunkId{256}, 0));
   EXPECT_LT(keys::extent(MapId{7}, UINT64_MAX), keys::last(Table::extent, 7));
@@ -552,6 +780,13 @@ TEST(RowsTest, DamagedValuesAreCorruptOrOtherValues) {
   damage(AppliedRow{});
   damage(CountersRow{});
   damage(IdentityRow{});
+  damage(JobRow{LogIndex{1}, "wc", {{"a", "b"}, {"c", "d"}}, 2, JobOutput{}, 3, 4, 5, true, false, true});
+  damage(job_state_row());
+  damage(JobFileRow{InodeId{1}, "n", 2, 3, "c", "h"});
+  damage(JobChunkRow{{ServerId{1}, ServerId{2}}});
+  damage(task_row());
+  damage(TaskResultRow{"partial"});
+  damage(JobsRow{1, {{JobId{2}, 3}}});
 }
 
 TEST(RowsTest, AnExtentThatCannotBeUsedInArithmeticIsCorrupt) {
