@@ -126,7 +126,7 @@ class TaskScheduler {
   std::optional<uint32_t> pick_foreign(JobState& job, ServerId server, const WorkerState& worker, Instant now) const;
   std::optional<uint32_t> pick_slow(const JobState& job, ServerId server, Instant now) const;
 
-  const Options options_;
+  Options options_;
   uint64_t next_attempt_;
   std::map<JobId, JobState> jobs_;
   std::map<ServerId, WorkerState> workers_;
