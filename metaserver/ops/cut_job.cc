@@ -138,6 +138,8 @@ Result<Answer> run(Operation& operation, const SetQuoteStates& request) {
       if (task == nullptr)
         return Error{Errc::corrupt, fmt::format("metadata: job {} was cut otherwise", raw(job->id()))};
       const size_t split = next[task->task]++;
+      if (split >= task->row.splits)
+        return Error{Errc::corrupt, fmt::format("metadata: job {} was cut otherwise", raw(job->id()))};
       if (state.inside_quotes) set_bit(task->row.states, split);
       state.inside_quotes ^= bit(task->row.odd_quotes, split);
     }

@@ -77,6 +77,16 @@ std::vector<std::string> seeds() {
       Commit{{{InodeId{5}, {}, 7, {}, std::string("other")}}, {}},
       SealChunks{{ChunkId{1}}},
       CreateChunks{{{kDefaultClass, {2, 1}, {ServerId{1}, ServerId{2}, ServerId{3}}, 4096, 1 << 20}}},
+      AdmitJob{{"stats",
+                {{"column", "x"}},
+                2,
+                JobOutput{kRootInode, "out", true, TableFormat::csv, 0644, 0, 0},
+                kMinTaskBytes,
+                1000},
+               false,
+               true,
+               true},
+      AddJobInputs{JobId{1}, 0, {{InodeId{4}, "a"}, {InodeId{5}, "b"}}},
   };
   const CommandBody of_the_metaserver[] = {
       OpenSession{{"mount", "host", 7, true, 99}},
@@ -90,6 +100,22 @@ std::vector<std::string> seeds() {
       StripesPunched{{{ChunkId{1}, 0}, {ChunkId{2}, 8192}}},
       SealsConfirmed{{ChunkId{2}}},
       PinOrphan{InodeId{2}, {state.session}},
+      PinInputs{JobId{1}, 100, 100},
+      CutTasks{JobId{1}, 100},
+      SetQuoteStates{JobId{1}},
+      StartMerge{JobId{1}, AttemptId{3}, ServerId{1}},
+      FinishTask{
+          {JobId{1}, JobPhase::surveying, 0, AttemptId{1}}, ServerId{1}, {1, 2, 3, 4, 5}, {}, "x", {{0, "h"}}, {}, {}},
+      FinishTask{{JobId{1}, JobPhase::mapping, 0, AttemptId{1}}, ServerId{1}, {}, {}, {}, {}, "partial", {}},
+      FinishTask{{JobId{1}, JobPhase::mapping, 1, AttemptId{2}}, ServerId{2}, {}, {}, {}, {}, {}, SpooledPartial{7, 8}},
+      FinishTask{
+          {JobId{1}, JobPhase::mapping, 1, AttemptId{2}}, ServerId{2}, {}, Error{Errc::io, "disk"}, {}, {}, {}, {}},
+      LostResult{JobId{1}, 1, AttemptId{2}},
+      FinishJob{{JobId{1}, JobPhase::merging, 0, AttemptId{3}}, ServerId{1}, {}, InodeId{4}},
+      CancelJob{JobId{1}},
+      FailJob{JobId{1}, {Errc::io, "why"}},
+      RemoveJobRows{JobId{1}, 5, true},
+      FreeReplaced{state.session, InodeId{6}},
   };
   std::vector<std::string> all;
   std::string together;

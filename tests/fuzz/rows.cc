@@ -5,6 +5,7 @@
 
 #include "common/base/bytes.h"
 #include "metaserver/state/command_codec.h"
+#include "metaserver/state/job_queries.h"
 #include "metaserver/state/state_machine.h"
 #include "metaserver/state/transaction.h"
 #include "tests/fuzz/fuzz.h"
@@ -74,6 +75,18 @@ void ask_everything(const StoreView& view) {
     (void)queries::storage_class(view, ClassId{static_cast<uint32_t>(id)});
     for (const char* name : {"a", "d", "in", "l"}) (void)queries::lookup(view, inode, name);
   }
+  for (uint64_t id = 0; id < 3; ++id) {
+    const JobId job{id};
+    (void)queries::job(view, job);
+    (void)queries::job_files(view, job, 0, 100);
+    (void)queries::job_layout(view, job, 0, 0, 1 << 20, 100);
+    (void)queries::tasks(view, job, 0, 100);
+    (void)queries::partial(view, job, 0);
+    (void)queries::changed_inputs(view, job, 10);
+    (void)queries::job_ranges(view, job, {0, 0, 1 << 20});
+  }
+  (void)queries::jobs(view, {}, 100);
+  (void)queries::oldest_pin(view);
   (void)queries::chunks(view, {}, 100);
   (void)queries::open_chunks(view);
   (void)queries::pending_seals(view, {}, 100);
@@ -106,9 +119,18 @@ void change_everything(const MetaState& state, OrderedStore& store) {
       EndSession{state.session, true},
       CondemnChunks{{ChunkId{1}, ChunkId{2}}},
       ReleaseExtents{InodeId{4}, 10},
+      PinInputs{JobId{1}, 100, 100},
+      CutTasks{JobId{1}, 100},
+      SetQuoteStates{JobId{1}},
+      FinishTask{{JobId{1}, JobPhase::mapping, 0, AttemptId{1}}, ServerId{1}, {}, {}, {}, {}, "partial", {}},
+      LostResult{JobId{1}, 0, AttemptId{1}},
+      StartMerge{JobId{1}, AttemptId{1}, ServerId{1}},
+      FinishJob{{JobId{1}, JobPhase::merging, 0, AttemptId{1}}, ServerId{1}, {}, InodeId{4}},
+      CancelJob{JobId{1}},
+      RemoveJobRows{JobId{1}, 1000, true},
   };
   for (const CommandBody& body : bodies) {
-    const bool own = body.index() > 10;  // of the metaserver itself
+    const bool own = body.index() > 10;  // of the metaserver itself, or may be
     const Mutation mutation = own ? Mutation{} : Mutation{state.session, RequestId{request++}, RequestId{1}};
     Transaction transaction(store.view());
     index = LogIndex{raw(index) + 1};
@@ -150,6 +172,13 @@ constexpr void (*kKinds[])(Bytes) = {
     value<AppliedRow>,
     value<CountersRow>,
     value<IdentityRow>,
+    value<JobRow>,
+    value<JobStateRow>,
+    value<JobFileRow>,
+    value<JobChunkRow>,
+    value<TaskRow>,
+    value<TaskResultRow>,
+    value<JobsRow>,
 };
 
 void one(Bytes bytes) {
@@ -161,7 +190,11 @@ void one(Bytes bytes) {
 // The kind that decodes the values of a table; 0: none of its own.
 char kind_of(const std::string& key) {
   constexpr std::string_view kTables = "..FDEIF.CSBPNnuVvWw";
+  constexpr std::string_view kJobTables = "JijHTZ";  // from kind 22 on
   const size_t at = kTables.find(key.front());
+  if (key == kJobsKey) return 28;
+  if (const size_t of_jobs = kJobTables.find(key.front()); of_jobs != std::string_view::npos)
+    return static_cast<char>(22 + of_jobs);
   if (key == kAppliedKey) return 19;
   if (key == kCountersKey) return 20;
   if (key == kIdentityKey) return 21;

@@ -7,6 +7,7 @@
 
 #include "metaserver/log/recovery.h"
 #include "metaserver/servers/chunk_grants.h"
+#include "metaserver/state/job_queries.h"
 #include "metaserver/store/memory_store.h"
 #include "tests/metaserver/temp_directory.h"
 #include "tests/stripe/manual_clock.h"
@@ -201,6 +202,36 @@ TEST_F(JanitorTest, AnErrorAnswerIsNoConfirmationAndHoldsUpNobodyElse) {
   round();
   EXPECT_THAT(servers_.calls, SizeIs(9)) << "a bad shard does not stop the others of its server";
   EXPECT_THAT(*queries::pending_seals(*store_.view(), ChunkId{}, 10), SizeIs(3));
+}
+
+TEST_F(JanitorTest, WhatAJobHasPinnedStaysUntilTheJobIsOver) {
+  const ChunkInfo chunk = grant(), other = grant();
+  const InodeId inode = file_in(chunk, 0, "a");
+  file_in(chunk, 8192, "stays");
+  file_in(other, 0, "alone");
+  const InodeId lone = queries::lookup(*store_.view(), kRootInode, "alone")->attributes.inode;
+  change<std::monostate>(SealChunks{{other.chunk}});
+  pass(2s);
+  AdmitJob admit;
+  admit.job.op = "wc";
+  admit.job.inputs = 2;
+  const JobId job = change<JobId>(admit);
+  change<std::monostate>(AddJobInputs{job, 0, {{inode, "a"}, {lone, "alone"}}});
+  ASSERT_TRUE(committer_->propose(PinInputs{job, 100, 100}).ok());
+  remove("a");
+  remove("alone");
+  pass(60s);
+  EXPECT_EQ(counters().pending_punches, 2u);
+  EXPECT_EQ(counters().garbage_chunks, 1u);
+  EXPECT_THAT(*queries::condemned_chunks(*store_.view(), ChunkId{}, 10), IsEmpty());
+  const auto layout = queries::job_layout(*store_.view(), job, 0, 0, 8192, 10);
+  ASSERT_TRUE(layout.ok());
+  EXPECT_THAT(layout->extents, SizeIs(1));
+  EXPECT_EQ(queries::job_layout(*store_.view(), job, 1, 0, 8192, 10)->chunks.front().chunk, other.chunk);
+  change<std::monostate>(CancelJob{job});
+  for (int i = 0; i < 30 && counters().chunks > 1; ++i) pass(1s);
+  EXPECT_EQ(counters().pending_punches, 0u);
+  EXPECT_EQ(counters().chunks, 1u);
 }
 
 TEST_F(JanitorTest, FreesTheExtentsOfDeletedFilesInSteps) {
