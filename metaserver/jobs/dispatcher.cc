@@ -68,6 +68,20 @@ Status Dispatcher::refresh(JobId id) {
   return {};
 }
 
+Status Dispatcher::refresh_task(JobId id, uint32_t number) {
+  TRY(refresh(id));
+  const auto view = store_.view();
+  const auto job = queries::job(*view, id);
+  if (!job.ok()) return job.code() == Errc::not_found ? Status() : Status(job.error());
+  if (job->state.phase != JobPhase::mapping) return {};
+  ASSIGN(const TaskRow task, queries::task(*view, id, number));
+  if (task.done) return {};
+  const Lock lock(mutex_);
+  scheduler_.add_task(id, JobPhase::mapping, {number, task.owner, task.failed_on});
+  wake_all();
+  return {};
+}
+
 void Dispatcher::wake_all() {
   for (const auto& [server, box] : boxes_) box->changed.notify_all();
 }

@@ -25,6 +25,8 @@ class Dispatcher {
 
   // Takes the job's phase from the store: its tasks are given out, or dropped. After each change of a phase.
   Status refresh(JobId job);
+  // The task's result was lost: it is given out again, if the job is still in that phase.
+  Status refresh_task(JobId job, uint32_t task);
   // Waits for at most poll.wait. An older poll of the same worker gives way. `site` and `session` are the worker's.
   Result<TaskOrders> poll(SessionId session, const std::string& site, const TaskPoll& poll);
   void on_finished(const TaskRef& ref, ServerId server, bool succeeded);

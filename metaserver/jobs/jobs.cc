@@ -83,7 +83,7 @@ Outcome Jobs::cancel(const Mutation& mutation, const CancelJob& cancel) {
 
 Outcome Jobs::lost_result(const Mutation& mutation, const LostResult& lost) {
   Outcome outcome = committer_.propose(Command{mutation, 0, lost});
-  changed(lost.job);
+  if (outcome.ok()) TRY(dispatcher_.refresh_task(lost.job, lost.task));
   return outcome;
 }
 

@@ -25,6 +25,14 @@ void TaskScheduler::start_phase(JobId id, JobPhase phase, const std::vector<Task
   }
 }
 
+void TaskScheduler::add_task(JobId id, JobPhase phase, const Task& task) {
+  const auto job = jobs_.find(id);
+  if (job == jobs_.end() || job->second.phase != phase || job->second.tasks.contains(task.number)) return;
+  TaskState& state = job->second.tasks[task.number];
+  state.task = task;
+  wait(job->second, state);
+}
+
 void TaskScheduler::end_job(JobId id) {
   const auto found = jobs_.find(id);
   if (found == jobs_.end()) return;

@@ -44,6 +44,8 @@ class TaskScheduler {
   // All tasks of a phase that have no result yet. Nothing is given out before `from`: after a restart, workers name
   // first what they run. Replaces an earlier phase of the job, whose attempts are dropped.
   void start_phase(JobId job, JobPhase phase, const std::vector<Task>& tasks, Instant from, Instant now);
+  // One more of a phase that is under way: its result was lost. Nothing if the job is elsewhere, or the task is there.
+  void add_task(JobId job, JobPhase phase, const Task& task);
   void end_job(JobId job);  // nothing if it is not known
   std::optional<JobPhase> phase(JobId job) const;
 

@@ -549,6 +549,39 @@ TEST_F(JobsTest, AnOutputThatExistsFailsTheJobAndStays) {
   EXPECT_EQ(status(replacing).output_inode, writer_->lookup(kRootInode, "out.csv")->attributes.inode);
 }
 
+TEST_F(JobsTest, SpooledPartialsThatAreLostAreMadeAgain) {
+  const InodeId inode = make("a", csv(1, 8000));
+  SubmitJob submitted = wc(1);
+  submitted.output = output();
+  const JobId job = submit(submitted);
+  tell(job, {inode});
+  until_phase(job, JobPhase::mapping);
+  const Instant deadline = real_clock().now() + 20s;
+  while (status(job).phase == JobPhase::mapping) {
+    ASSERT_LT(real_clock().now(), deadline);
+    for (const auto& worker : workers_) {
+      if (worker->poll() == 0 || worker->assigned.front().ref.phase != JobPhase::mapping) continue;
+      FinishTask done = worker->result_of(worker->assigned.front()).value();
+      done.spooled = SpooledPartial{done.partial.size(), 1};
+      done.partial.clear();
+      EXPECT_EQ(*worker->meta().finish_task(done), TaskVerdict::accepted);
+      worker->assigned.erase(worker->assigned.begin());
+    }
+  }
+  ASSERT_EQ(status(job).phase, JobPhase::merging);
+  const auto results = writer_->job_results(job, 0, 100);
+  ASSERT_TRUE(results.ok());
+  ASSERT_GT(results->results.size(), 1u);
+  for (const TaskResult& result : results->results) {
+    EXPECT_EQ(result.results.port, 9);
+    EXPECT_TRUE(writer_->lost_result({job, result.task, result.attempt}).ok());
+  }
+  EXPECT_EQ(status(job).phase, JobPhase::mapping);
+  work(job);
+  EXPECT_EQ(status(job).phase, JobPhase::done);
+  EXPECT_EQ(content_of("out.csv"), expected(submitted, {inode}));
+}
+
 TEST_F(JobsTest, ACancelledJobIsDroppedByItsWorkers) {
   const JobId job = submit(wc(1));
   tell(job, {make("a", std::string(900'000, 'x'))});

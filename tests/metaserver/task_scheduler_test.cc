@@ -231,6 +231,19 @@ TEST_F(TaskSchedulerTest, AfterARestartRunningAttemptsAreLearntAndTheOthersStart
   EXPECT_EQ(scheduler_.activity(kJob).running, 0u);
 }
 
+TEST_F(TaskSchedulerTest, ATaskWhoseResultWasLostIsGivenOutAgain) {
+  start(kJob, {{0, kA, {}}, {1, kA, {}}});
+  poll(kA);
+  ASSERT_EQ(take(kA), 0u);
+  finish(kA);
+  scheduler_.add_task(kJob, JobPhase::surveying, {0, kA, {}});  // of another phase: nothing
+  scheduler_.add_task(kJob, JobPhase::mapping, {1, kA, {}});    // it is there
+  EXPECT_EQ(scheduler_.activity(kJob).waiting, 1u);
+  scheduler_.add_task(kJob, JobPhase::mapping, {0, kA, {}});
+  EXPECT_EQ(scheduler_.activity(kJob).waiting, 2u);
+  EXPECT_EQ(take(kA), 0u);
+}
+
 TEST_F(TaskSchedulerTest, ACancelledJobIsDroppedEverywhere) {
   start(kJob, {{0, kA, {}}, {1, kB, {}}, {2, kB, {}}});
   poll(kA);
