@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
+#include <set>
+
 #include "common/base/random.h"
 #include "common/base/thread.h"
 #include "common/rpc/meta_client.h"
@@ -594,6 +596,41 @@ TEST_F(JobsTest, ACancelledJobIsDroppedByItsWorkers) {
   EXPECT_EQ(*workers_[0]->meta().finish_task(late), TaskVerdict::dropped);
   EXPECT_EQ(workers_[1]->poll(), 0u);
   EXPECT_TRUE(writer_->cancel_job(job).ok()) << "twice is once";
+}
+
+TEST_F(JobsTest, AJobThatTakesLongerThanItMayFailsAndSaysSo) {
+  SubmitJob submitted = wc(1);
+  submitted.time_limit_ms = 100;
+  const JobId job = submit(submitted);
+  tell(job, {make("a", csv(1, 5000))});
+  until_phase(job, JobPhase::failed);
+  EXPECT_EQ(status(job).failure->code, Errc::timed_out);
+  EXPECT_THAT(status(job).failure->what, HasSubstr("--time-limit"));
+  EXPECT_EQ(writer_->job_layout(job, 0, 0, 1).code(), Errc::stale_handle) << "nothing is pinned any more";
+}
+
+TEST_F(JobsTest, ATaskThatFailsEverywhereFailsTheJobWithTheLastReason) {
+  const JobId job = submit(wc(1));
+  tell(job, {make("a", "one line\n")});
+  until_phase(job, JobPhase::mapping);
+  std::set<ServerId> tried;
+  until(
+      [&] {
+        for (const auto& worker : workers_) {
+          if (worker->poll(5ms, 1) == 0) continue;
+          FinishTask failed{
+              worker->assigned.front().ref, worker->server(), {}, Error{Errc::io, "the disk is gone"}, {}, {}, {}, {}};
+          EXPECT_TRUE(worker->meta().finish_task(failed).ok());
+          worker->assigned.clear();
+          tried.insert(worker->server());
+        }
+        return is_over(status(job).phase);
+      },
+      "it is given up", 1);
+  EXPECT_EQ(status(job).phase, JobPhase::failed);
+  EXPECT_EQ(status(job).failures, kMaxTaskFailures);
+  EXPECT_THAT(tried, SizeIs(3)) << "on another server each time, as long as there is one";
+  EXPECT_THAT(status(job).failure->what, HasSubstr("the disk is gone"));
 }
 
 TEST_F(JobsTest, AThousandFiles) {
