@@ -6,6 +6,7 @@
 
 #include "metaserver/ops/content.h"
 #include "metaserver/ops/jobs.h"
+#include "metaserver/ops/names.h"
 #include "metaserver/ops/operations.h"
 #include "metaserver/state/extent_map.h"
 
@@ -91,6 +92,21 @@ std::optional<Error> no_input(const JobFileRow& file, const InodeRow* inode) {
   return std::nullopt;
 }
 
+// Told before anything is done for it. It is asked again when the output is put there.
+Status check_output(Operation& operation, const JobOutput& output) {
+  TRY(check_name(output.name));
+  TRY(operation.directory(output.parent));
+  ASSIGN(const std::optional<DentryRow> taken, find_dentry(operation, output.parent, output.name));
+  if (!taken) return {};
+  if (!output.replace)
+    return Error{Errc::exists,
+                 fmt::format("the output '{}' exists; take another name, or replace it with --replace", output.name)};
+  ASSIGN(InodeRow* const there, operation.inode(taken->inode));
+  if (is_directory(*there))
+    return Error{Errc::is_directory, fmt::format("the output '{}' is a directory", output.name)};
+  return {};
+}
+
 }  // namespace
 
 Result<Answer> run(Operation& operation, const AdmitJob& request) {
@@ -98,9 +114,7 @@ Result<Answer> run(Operation& operation, const AdmitJob& request) {
   if (job.inputs == 0 || job.inputs > kMaxJobInputs || job.task_bytes < kMinTaskBytes ||
       job.task_bytes > kMaxTaskBytes || job.time_limit_ms <= 0)
     return Error{Errc::invalid, "a job without inputs, size of tasks or time"};
-  if (job.output) {
-    TRY(operation.directory(job.output->parent));
-  }
+  if (job.output) TRY(check_output(operation, *job.output));
   JobId id{};
   bool too_many = false;
   TRY(change_live_jobs(operation, [&](JobsRow& row) {

@@ -526,11 +526,12 @@ TEST_F(JobsTest, InputsArePinnedWhenAllAreToldAndLaterChangesAreReported) {
 }
 
 TEST_F(JobsTest, AnOutputThatExistsFailsTheJobAndStays) {
-  make("out.csv", "precious");
   const InodeId inode = make("a", csv(1, 10));
   SubmitJob submitted = wc(1);
   submitted.output = output();
   const JobId careful = submit(submitted);
+  make("out.csv", "precious");
+  EXPECT_EQ(writer_->submit_job(submitted).code(), Errc::exists) << "told at once, if it is known";
   tell(careful, {inode});
   work(careful);
   const JobStatus failed = status(careful);

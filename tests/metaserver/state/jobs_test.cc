@@ -389,8 +389,11 @@ TEST_F(JobsOutputTest, TheOutputAppearsAndTheJobIsDoneInOneCommand) {
 }
 
 TEST_F(JobsOutputTest, AnOutputThatExistsIsNeverReplacedUnlessThatWasAskedFor) {
-  const InodeId there = inline_file("out.csv", "precious");
   const JobId careful = merging(false);
+  const InodeId there = inline_file("out.csv", "precious");
+  AdmitJob late = wc(1);
+  late.job.output = JobOutput{kRootInode, "out.csv", false, TableFormat::csv, 0644, 0, 0};
+  EXPECT_EQ(machine_.code(session_, late), Errc::exists) << "told before anything is done for it";
   EXPECT_EQ(finish_job(done(careful, 1, hidden(careful, 1))), TaskVerdict::dropped);
   EXPECT_EQ(state(careful).phase, JobPhase::failed);
   EXPECT_EQ(state(careful).failure->code, Errc::exists);
