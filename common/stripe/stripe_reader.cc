@@ -264,6 +264,7 @@ class ExtentRead {
       } else if ((shape_.present >> cell.cell & 1) == 0) {
         std::memset(out.data(), 0, out.size());
       } else {
+        outcome_.decoded_bytes += out.size();
         missing.push_back(&cell);
       }
     }
@@ -350,6 +351,7 @@ ReadOutcome read_extent(ShardTransport& transport, Clock& clock, const ChunkInfo
     return {{Errc::invalid, fmt::format("an extent at offset {} of chunk {} is malformed or not of this chunk",
                                         extent.offset, raw(extent.chunk))},
             {},
+            0,
             0,
             0};
   }

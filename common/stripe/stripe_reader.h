@@ -32,6 +32,7 @@ struct ReadOutcome {
                   // extent that is malformed or not of this chunk. out is then undefined.
   std::vector<ReadTrouble> troubles;  // each shard of a stripe once for each kind of error
   uint32_t decoded_stripes = 0;
+  uint64_t decoded_bytes = 0;  // of out, rebuilt from other shards
   uint32_t hedged_cells = 0;
 };
 struct ReadOptions {

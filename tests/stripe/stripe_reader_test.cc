@@ -42,6 +42,7 @@ TEST(StripeReaderTest, LongRunsAreReadManyStripesAtOnce) {
   const auto outcome = read_extent(f.shards, f.clock, f.chunk, run, out);
   ASSERT_TRUE(outcome.status.ok()) << outcome.status.error().what;
   EXPECT_EQ(outcome.decoded_stripes, 40u);
+  EXPECT_EQ(outcome.decoded_bytes, 40u * 8192) << "the cells of server 2; server 6 has parity";
   EXPECT_TRUE(std::equal(out.begin(), out.end(), all.begin() + 777));
 }
 
@@ -195,6 +196,7 @@ TEST(StripeReaderTest, ALateAnswerThatComesFirstIsTaken) {
   const auto outcome = f.read(stripe, 0, 100, {.hedge_after = 20ms});
   ASSERT_TRUE(outcome.status.ok());
   EXPECT_EQ(outcome.decoded_stripes, 0u);
+  EXPECT_EQ(outcome.decoded_bytes, 0u);
   EXPECT_EQ(outcome.hedged_cells, 1u);
   EXPECT_EQ(f.shards.counts().cancelled, 4u);
 }
