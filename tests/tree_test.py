@@ -29,6 +29,7 @@ MAY_INCLUDE = {
     "metaserver/servers": ["common", "metaserver/store", "metaserver/state", "metaserver/log"],
     "metaserver/jobs": ["common", "metaserver/store", "metaserver/state", "metaserver/log", "metaserver/sessions", "metaserver/servers"],
     "chunkserver": ["common"],
+    "chunkserver/worker": ["common", "client", "chunkserver"],
     "client": ["common", "client"],
     "client/cache": ["common"],
     "client/inodes": ["common", "client/write", "client/read", "client/sessions"],
