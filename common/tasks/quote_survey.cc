@@ -6,9 +6,9 @@
 
 namespace cairn::tasks {
 
-void QuoteSurvey::add(size_t split, std::string_view bytes) {
-  odd_[split] ^= std::count(bytes.begin(), bytes.end(), '"') & 1;
-}
+bool odd_quotes(std::string_view bytes) { return std::count(bytes.begin(), bytes.end(), '"') % 2 != 0; }
+
+void QuoteSurvey::add(size_t split, std::string_view bytes) { odd_[split] ^= odd_quotes(bytes); }
 
 void QuoteSurvey::finish() {
   std::vector<size_t> order(splits_.size());

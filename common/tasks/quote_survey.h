@@ -20,6 +20,9 @@
 
 namespace cairn::tasks {
 
+// Whether these bytes have an odd number of quotes: what a split adds, joined by xor.
+bool odd_quotes(std::string_view bytes);
+
 class QuoteSurvey {
  public:
   // The splits of a job, each byte in one of them; all outlive it. Their order stays.

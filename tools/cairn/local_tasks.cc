@@ -13,7 +13,7 @@
 #include "common/base/errno_error.h"
 #include "common/base/thread.h"
 #include "common/base/unique_fd.h"
-#include "common/tasks/csv_record.h"
+#include "common/tasks/csv_head.h"
 #include "common/tasks/operator.h"
 #include "common/tasks/quote_survey.h"
 #include "common/tasks/registry.h"
@@ -23,8 +23,7 @@ namespace {
 
 using namespace tasks;
 constexpr size_t kReadBytes = 1u << 20;
-constexpr uint64_t kFirstHeadBytes = 4096;  // most headers are shorter
-constexpr uint64_t kMaxSplits = 8u << 20;   // 256 MiB of them
+constexpr uint64_t kMaxSplits = 8u << 20;  // 256 MiB of them
 
 // A file as it was when the job began.
 struct Source {
@@ -82,16 +81,7 @@ Result<std::string> read_head(const Source& source) {
   const std::vector<Source> alone = {source};
   Reader reader(alone);
   TRY(reader.open(0));
-  std::string head;
-  for (uint64_t wanted = kFirstHeadBytes;; wanted *= 4) {
-    wanted = std::min<uint64_t>({wanted, source.size, kMaxHeadBytes});
-    ASSIGN(const std::string_view piece, reader.piece(head.size(), wanted));
-    head += piece;
-    if (const auto first = first_csv_record(head, head.size() == source.size)) return std::string(*first);
-    if (piece.empty() || head.size() >= kMaxHeadBytes)
-      return {Errc::invalid, fmt::format("{}: the header, its first line, is longer than {} bytes; is it a CSV file?",
-                                         source.path, kMaxHeadBytes)};
-  }
+  return read_csv_head(source.path, source.size, [&](uint64_t at, uint64_t end) { return reader.piece(at, end); });
 }
 
 Result<std::vector<Split>> cut(const std::vector<InputFile>& files, const Needs& needs, uint64_t split_bytes) {
