@@ -4,13 +4,17 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <climits>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <set>
+#include <thread>
 #include <vector>
 
 #include "chunkserver/chunkserver.h"
+#include "chunkserver/worker_process.h"
 #include "common/base/config.h"
 #include "common/base/daemon.h"
 #include "common/base/http_server.h"
@@ -39,6 +43,7 @@ struct Flags {
   uint32_t check_rate = StartupCheck::Options{}.reads_per_second;
   std::string log_level = "info";
   int http = -1;
+  uint32_t task_slots = std::clamp(std::thread::hardware_concurrency(), 1u, 4u);
 };
 
 void describe(CLI::App& app, Flags& flags) {
@@ -77,6 +82,11 @@ void describe(CLI::App& app, Flags& flags) {
   app.add_option("--check-rate", flags.check_rate,
                  "Record headers a second that the check after a start reads; 0: no check")
       ->capture_default_str();
+  app.add_option(
+         "--task-slots", flags.task_slots,
+         "Tasks of near-data jobs that run at once beside each directory, in a cairn-worker of its own; 0: none. "
+         "Default: a core each, up to 4")
+      ->check(CLI::Range(0, 256));
   app.add_option("--http", flags.http, "Port of /metrics and /healthz, on the host of --listen; 0 takes a free one")
       ->check(CLI::Range(0, 65535));
   app.add_option("--log-level", flags.log_level, "trace, debug, info, warn, error or off")->capture_default_str();
@@ -135,6 +145,31 @@ Result<std::vector<ChunkserverOptions>> options_of(const Flags& flags) {
   return all;
 }
 
+// The worker beside a directory; nothing if none is wanted, or the program is not there: bytes are served without it.
+std::unique_ptr<WorkerProcess> worker_of(const Flags& flags, const std::string& directory, Chunkserver& server) {
+  if (flags.task_slots == 0) return nullptr;
+  std::error_code error;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", error).parent_path() / "cairn-worker";
+  if (error || ::access(program.c_str(), X_OK) != 0) {
+    spdlog::warn("{} is not there: no tasks run beside {}", program.string(), directory);
+    return nullptr;
+  }
+  WorkerProcess::Options options;
+  options.words = {program.string(),
+                   "--data",
+                   directory,
+                   "--metaserver",
+                   flags.metaserver,
+                   "--slots",
+                   std::to_string(flags.task_slots),
+                   "--parent",
+                   std::to_string(::getpid()),
+                   "--log-level",
+                   flags.log_level};
+  options.ready = [&server](Instant deadline) { return server.wait_until_registered(deadline); };
+  return std::make_unique<WorkerProcess>(real_clock(), std::move(options));
+}
+
 Status serve(const Flags& flags) {
   ASSIGN(std::vector<ChunkserverOptions> options, options_of(flags));
   TRY(arm_kill_point_from_environment());
@@ -178,9 +213,15 @@ Status serve(const Flags& flags) {
     TRY(http.start({addresses.front().host, static_cast<uint16_t>(flags.http)}));
     spdlog::info("metrics on http://{}/metrics", http.address().text());
   }
+  std::vector<std::unique_ptr<WorkerProcess>> workers;
+  for (size_t i = 0; i < servers.size(); ++i) {
+    workers.push_back(worker_of(flags, flags.data[i], *servers[i]));
+    if (workers.back() != nullptr) TRY(workers.back()->start());
+  }
   if (!flags.port_file.empty()) TRY(write_port_file(flags.port_file, addresses));
 
   wait_for_end(ends);
+  workers.clear();
   http.stop();
   Status first;
   for (const auto& server : servers) {

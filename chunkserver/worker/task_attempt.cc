@@ -1,0 +1,155 @@
+#include "chunkserver/worker/task_attempt.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "chunkserver/worker/near_transport.h"
+#include "common/tasks/csv_head.h"
+#include "common/tasks/quote_survey.h"
+
+namespace cairn {
+namespace {
+
+constexpr size_t kPieceBytes = 1u << 20;  // several cells at once where they come over the network
+
+bool bit(const std::string& bits, size_t i) { return (static_cast<uint8_t>(bits[i / 8]) >> (i % 8) & 1) != 0; }
+void append_bit(std::string& bits, size_t i, bool value) {
+  if (i % 8 == 0) bits.push_back('\0');
+  if (value) bits.back() = static_cast<char>(static_cast<uint8_t>(bits.back()) | 1u << (i % 8));
+}
+
+}  // namespace
+
+struct TaskAttempt::Window {
+  std::vector<HeldRange> splits;
+  std::unique_ptr<PinnedFile> file;
+};
+
+Status TaskAttempt::work(FinishTask& finish) {
+  ASSIGN(const auto view, parts_.jobs.view(ref().job, ref().phase));
+  LocalShards local(parts_.disk, parts_.data_directory);
+  NearTransport near(parts_.own, local, parts_.servers);
+  const Status done = ref().phase == JobPhase::surveying ? survey(*view, near, finish) : map(*view, near, finish);
+  finish.counters.bytes_local = near.counts().local_bytes;
+  return done;
+}
+
+// All of the window's layout is here before it is cut; what lies behind it (the rest of a head) is asked for when it is
+// read, and so is a page whose chunks have moved.
+Result<TaskAttempt::Window> TaskAttempt::open_window(const JobView& view, const TaskWindow& where,
+                                                     ShardTransport& near) {
+  if (where.file >= view.about.files.size())
+    return {Errc::invalid, fmt::format("file {} of a job with {}", where.file, view.about.files.size())};
+  const JobFile& about = view.about.files[where.file];
+  const auto ask = [this, &where](uint64_t from, uint64_t to) {
+    return parts_.meta.job_layout(ref().job, where.file, from, to);
+  };
+  PinnedPage first;
+  std::vector<ChunkHolders> holders;
+  for (first.covered_until = where.begin; first.covered_until < where.end;) {
+    ASSIGN(JobLayout layout, ask(first.covered_until, where.end));
+    if (layout.covered_until <= first.covered_until)
+      return {Errc::invalid, fmt::format("{}: the layout ends at {}", about.name, first.covered_until)};
+    for (Extent& extent : layout.extents) {
+      if (first.extents.empty() || extent.offset >= first.extents.back().end()) first.extents.push_back(extent);
+    }
+    for (ChunkInfo& chunk : layout.chunks) first.chunks.push_back(std::move(chunk));
+    for (ChunkHolders& one : layout.holders) holders.push_back(std::move(one));
+    first.inline_data = std::move(layout.inline_data);
+    first.covered_until = std::min(layout.covered_until, where.end);
+  }
+  Window window;
+  if (assignment_.whole) {
+    if (where.begin < where.end) window.splits.push_back({where.begin, where.end, assignment_.owner});
+  } else {
+    ASSIGN(const std::vector<HeldRange> ranges, held_ranges(where.begin, where.end, first.extents, holders));
+    window.splits = ranges_of(assignment_.owner, ranges);
+  }
+  auto page = std::make_shared<std::optional<PinnedPage>>(std::move(first));
+  window.file = std::make_unique<PinnedFile>(
+      about.name, about.size, near, parts_.clock,
+      [page, ask, begin = where.begin, size = about.size](uint64_t from) -> Result<PinnedPage> {
+        if (page->has_value() && from >= begin && from < (*page)->covered_until) {
+          PinnedPage known = *std::move(*page);
+          page->reset();
+          return known;
+        }
+        ASSIGN(JobLayout layout, ask(from, size));
+        return PinnedPage{std::move(layout.extents), std::move(layout.chunks), std::move(layout.inline_data),
+                          std::min(layout.covered_until, size)};
+      });
+  return window;
+}
+
+template <typename Visit>
+Status TaskAttempt::each_split(const JobView& view, ShardTransport& near, FinishTask& finish, Visit visit) {
+  size_t index = 0;
+  for (const TaskWindow& where : assignment_.windows) {
+    TRY(check_cancelled());
+    ASSIGN(const Window window, open_window(view, where, near));
+    Status visited;
+    for (auto range = window.splits.begin(); visited.ok() && range != window.splits.end(); ++range)
+      visited = visit(*window.file, tasks::Split{where.file, range->begin, range->end}, index++);
+    finish.counters.bytes_decoded += window.file->counts().decoded_bytes;
+    TRY(visited);
+  }
+  return {};
+}
+
+Result<std::string_view> TaskAttempt::piece(PinnedFile& file, uint64_t at, uint64_t end) {
+  TRY(check_cancelled());
+  if (buffer_.empty()) buffer_ = Buffer(kPieceBytes);
+  const auto bytes = std::min<uint64_t>(buffer_.size(), end - at);
+  const std::span<uint8_t> into = buffer_.span().first(static_cast<size_t>(bytes));
+  TRY(file.read(at, into));
+  bytes_done_ += bytes;
+  return text_of(into);
+}
+
+Status TaskAttempt::survey(const JobView& view, ShardTransport& near, FinishTask& finish) {
+  return each_split(view, near, finish, [&](PinnedFile& file, const tasks::Split& split, size_t index) -> Status {
+    if (view.needs.quote_states) {
+      bool odd = false;
+      for (uint64_t at = split.begin; at < split.end;) {
+        ASSIGN(const std::string_view bytes, piece(file, at, split.end));
+        odd ^= tasks::odd_quotes(bytes);
+        at += bytes.size();
+      }
+      append_bit(finish.odd_quotes, index, odd);
+    }
+    if (view.needs.csv_heads && split.begin == 0) {
+      const std::string& name = view.about.files[split.file].name;
+      ASSIGN(std::string head,
+             tasks::read_csv_head(name, file.size(), [&](uint64_t at, uint64_t end) { return piece(file, at, end); }));
+      finish.heads.push_back({split.file, std::move(head)});
+    }
+    return {};
+  });
+}
+
+Status TaskAttempt::map(const JobView& view, ShardTransport& near, FinishTask& finish) {
+  if (view.op == nullptr) return {Errc::busy, "the heads of the job's files are not known yet"};
+  const std::unique_ptr<tasks::Partial> partial = view.op->empty();
+  TRY(each_split(view, near, finish, [&](PinnedFile& file, tasks::Split split, size_t index) -> Status {
+    if (view.needs.quote_states) {
+      if (index / 8 >= assignment_.states.size())
+        return {Errc::io, fmt::format("the task has more than the {} splits that were surveyed", index)};
+      split.starts_inside_quotes = bit(assignment_.states, index);
+    }
+    uint64_t at = split.begin;
+    return partial->map(split, [&]() -> Result<std::string_view> {
+      ASSIGN(const std::string_view bytes, piece(file, at, split.end));
+      at += bytes.size();
+      return bytes;
+    });
+  }));
+  finish.partial = encode_partial(*view.op, *partial);
+  if (finish.partial.size() > kMaxInlinePartial)
+    return {Errc::invalid, fmt::format("the result of one task has {} bytes; more than {} cannot be kept",
+                                       finish.partial.size(), kMaxInlinePartial)};
+  finish.counters.bytes_sent = finish.partial.size();
+  return {};
+}
+
+}  // namespace cairn

@@ -1,0 +1,175 @@
+#include "chunkserver/worker/worker.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+namespace cairn {
+namespace {
+
+constexpr Duration kBusyPoll = 1s;      // while something runs: how old the metaserver's picture of it may be
+constexpr Duration kIdlePoll = 10s;     // an order ends it at once
+constexpr Duration kPollAgain = 500ms;  // after one that failed
+constexpr Duration kCallTimeout = 10s;
+
+std::string text_of(const TaskRef& ref) {
+  return fmt::format("job {} {} task {} attempt {}", raw(ref.job), name_of(ref.phase), ref.task, raw(ref.attempt));
+}
+
+}  // namespace
+
+Worker::Worker(Network& network, Clock& clock, Disk& disk, WorkerOptions options)
+    : network_(network),
+      clock_(clock),
+      disk_(disk),
+      options_(std::move(options)),
+      meta_(network, clock, options_.metaserver, MetaClient::Options{.call_timeout = kCallTimeout}),
+      cluster_(meta_),
+      jobs_(meta_),
+      session_(meta_, clock, fmt::format("worker of server {}", raw(options_.own))) {}
+
+void Worker::start() {
+  session_.start();
+  for (uint32_t i = 0; i < options_.slots; ++i) {
+    slots_.push_back(std::make_unique<Slot>(network_, clock_, cluster_));
+    Slot& slot = *slots_.back();
+    slot.thread = Thread("task-slot", [this, &slot] { slot_loop(slot); });
+  }
+  poller_ = Thread("task-poll", [this] { poll_loop(); });
+}
+
+void Worker::stop() {
+  bool reachable = false;
+  {
+    Lock lock(mutex_);
+    if (std::exchange(stopping_, true)) return;
+    for (auto& [ref, given] : given_) {
+      if (given.attempt != nullptr) given.attempt->cancel();
+    }
+    reachable = reachable_;
+    changed_.notify_all();
+  }
+  session_.stop();
+  // So that the metaserver gives our tasks to others now, not when we have been silent for long.
+  if (reachable && !meta_.close_session().ok()) spdlog::info("the metaserver was not told of our end");
+  meta_.shut_down();
+  if (poller_.joinable()) poller_.join();
+  for (const auto& slot : slots_) slot->thread.join();
+}
+
+void Worker::poll_loop() {
+  for (;;) {
+    {
+      Lock lock(mutex_);
+      if (stopping_) return;
+    }
+    if (session_.wait_until_open(clock_.now() + kPollAgain)) poll();
+  }
+}
+
+void Worker::poll() {
+  const SessionId session = meta_.session();
+  Result<TaskOrders> orders = meta_.poll_tasks(describe());
+  {
+    Lock lock(mutex_);
+    if (reachable_ != orders.ok() && !stopping_) {
+      if (orders.ok()) spdlog::info("asking {} for tasks, {} at once", options_.metaserver.text(), options_.slots);
+      if (!orders.ok()) spdlog::warn("no orders: {}", orders.error().what);
+    }
+    reachable_ = orders.ok();
+  }
+  if (orders.ok()) return take(std::move(*orders));
+  if (orders.code() == Errc::no_session) session_.lost(session);
+  pause(kPollAgain);
+}
+
+TaskPoll Worker::describe() {
+  TaskPoll poll;
+  poll.server = options_.own;
+  poll.slots = options_.slots;
+  Lock lock(mutex_);
+  for (const auto& [ref, given] : given_)
+    poll.running.push_back({ref, given.attempt == nullptr ? 0 : given.attempt->bytes_done()});
+  poll.wait = given_.empty() ? kIdlePoll : kBusyPoll;
+  return poll;
+}
+
+void Worker::take(TaskOrders orders) {
+  Lock lock(mutex_);
+  for (Assignment& assignment : orders.start) {
+    const TaskRef ref = assignment.ref;
+    if (given_.contains(ref)) continue;
+    given_[ref].waiting = std::make_unique<Assignment>(std::move(assignment));
+    queue_.push_back(ref);
+  }
+  for (const TaskRef& ref : orders.drop) {
+    const auto found = given_.find(ref);
+    if (found == given_.end()) continue;
+    found->second.dropped = true;
+    if (found->second.attempt != nullptr) {
+      found->second.attempt->cancel();
+    } else {
+      std::erase(queue_, ref);
+      given_.erase(found);
+    }
+  }
+  changed_.notify_all();
+}
+
+void Worker::slot_loop(Slot& slot) {
+  while (const std::shared_ptr<Attempt> attempt = next_attempt(slot)) {
+    spdlog::debug("{} begins", text_of(attempt->ref()));
+    const FinishTask finish = attempt->run();
+    report(*attempt, finish);
+    Lock lock(mutex_);
+    given_.erase(attempt->ref());
+  }
+}
+
+std::shared_ptr<Attempt> Worker::next_attempt(Slot& slot) {
+  Lock lock(mutex_);
+  changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+  if (stopping_) return nullptr;
+  Given& given = given_[queue_.front()];
+  queue_.pop_front();
+  const AttemptParts parts{network_, options_.metaserver, meta_,        jobs_,        clock_,
+                           disk_,    options_.data,       options_.own, slot.servers, slot.counted};
+  given.attempt = make_attempt(parts, std::move(*given.waiting));
+  given.waiting.reset();
+  return given.attempt;
+}
+
+// A report that is refused as a whole (its job is gone, say) is dropped: the metaserver knows better.
+void Worker::report(Attempt& attempt, const FinishTask& finish) {
+  const std::string what = text_of(attempt.ref());
+  if (finish.failure && finish.failure->code == Errc::interrupted) return spdlog::debug("{} was dropped", what);
+  if (finish.failure) spdlog::warn("{} failed: {}", what, finish.failure->what);
+  while (wanted(attempt.ref())) {
+    const SessionId session = meta_.session();
+    const Result<TaskVerdict> verdict = attempt.report(finish);
+    if (verdict.ok()) return spdlog::debug("{} ended: verdict {}", what, static_cast<int>(*verdict));
+    const Errc code = verdict.code();
+    if (code == Errc::no_session) {
+      session_.lost(session);
+      (void)session_.wait_until_open(clock_.now() + kPollAgain);
+    } else if (code != Errc::timed_out && code != Errc::unavailable && code != Errc::busy) {
+      return spdlog::warn("{}: the metaserver does not take its result: {}", what, verdict.error().what);
+    } else {
+      pause(kPollAgain);
+    }
+  }
+}
+
+bool Worker::wanted(const TaskRef& ref) {
+  Lock lock(mutex_);
+  const auto found = given_.find(ref);
+  return !stopping_ && found != given_.end() && !found->second.dropped;
+}
+
+void Worker::pause(Duration duration) {
+  Lock lock(mutex_);
+  changed_.wait_until(lock, clock_.now() + duration, [this] { return stopping_; });
+}
+
+}  // namespace cairn

@@ -1,0 +1,86 @@
+// A worker: asks the metaserver for tasks of near-data jobs, runs them on its slots, and reports how they ended.
+//
+//   poll (long, says what runs here) --> start: queued for a free slot        one thread
+//                                    --> drop: cancelled, or left out of the queue
+//   slot: attempt --> run --> report, repeated until it is known to have arrived      a thread each
+//
+// It holds nothing that must survive: what it was given and does not finish is given to another worker. A metaserver
+// that restarts learns from the next poll what runs here; a lost session is replaced and nothing is given up for it.
+// start() and stop() are called by one thread.
+// Not here: how a task is done (task_attempt.h, merge_attempt.h), which task is given to whom (the metaserver).
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "chunkserver/worker/attempt.h"
+#include "chunkserver/worker/worker_session.h"
+#include "client/sessions/cluster_view.h"
+#include "common/base/thread.h"
+#include "common/rpc/chunk_client.h"
+
+namespace cairn {
+
+struct WorkerOptions {
+  Address metaserver;
+  std::string data;    // the directory of the chunkserver that it stands beside
+  ServerId own{};      // that chunkserver
+  uint32_t slots = 1;  // tasks at once, 1 .. kMaxTaskSlots
+};
+
+class Worker {
+ public:
+  Worker(Network& network, Clock& clock, Disk& disk, WorkerOptions options);
+  ~Worker() { stop(); }
+  void start();
+  void stop();  // cancels what runs; nothing of it is reported
+
+ private:
+  // What one slot's attempts read with.
+  struct Slot {
+    Slot(Network& network, Clock& clock, ClusterView& cluster)
+        : counted(network), servers(counted, clock, [&cluster](ServerId server, bool refresh) {
+            return cluster.address_of(server, refresh);
+          }) {}
+    CountingNetwork counted;
+    ChunkClient servers;
+    Thread thread;
+  };
+  struct Given {
+    std::unique_ptr<Assignment> waiting;  // until a slot takes it
+    std::shared_ptr<Attempt> attempt;     // from then on
+    bool dropped = false;
+  };
+
+  void poll_loop();
+  void poll();
+  TaskPoll describe();
+  void take(TaskOrders orders);
+  void slot_loop(Slot& slot);
+  std::shared_ptr<Attempt> next_attempt(Slot& slot);  // waits; null when stopping
+  void report(Attempt& attempt, const FinishTask& finish);
+  bool wanted(const TaskRef& ref);
+  void pause(Duration duration);  // shorter when stopping
+
+  Network& network_;
+  Clock& clock_;
+  Disk& disk_;
+  const WorkerOptions options_;
+  MetaClient meta_;
+  ClusterView cluster_;
+  JobCache jobs_;
+  WorkerSession session_;
+  std::vector<std::unique_ptr<Slot>> slots_;
+  Mutex mutex_;  // guards what follows
+  CondVar changed_;
+  std::map<TaskRef, Given> given_;
+  std::deque<TaskRef> queue_;  // of those that wait, in order
+  bool stopping_ = false;
+  bool reachable_ = false;  // the last poll was answered
+  Thread poller_;
+};
+
+}  // namespace cairn

@@ -1,0 +1,23 @@
+// The results of a job's tasks, fetched, merged and finished: the last step of a job, done by its submitter or by the
+// worker that writes its output. The same bytes whoever does it, and in whatever order results come.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "client/jobs/job_view.h"
+#include "common/tasks/table.h"
+
+namespace cairn {
+
+struct MergeHooks {
+  std::function<bool()> cancelled;            // looked at between two results; may be empty
+  std::function<void(uint64_t bytes)> taken;  // each result's bytes; may be empty
+};
+
+// Requires view.op. invalid: what is wrong with the input, with file and offset. interrupted: cancelled.
+Result<tasks::Table> merge_results(MetaClient& meta, JobId job, const JobView& view, const MergeHooks& hooks = {});
+
+std::string text_of(const tasks::Table& table, TableFormat format);
+
+}  // namespace cairn
