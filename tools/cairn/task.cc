@@ -1,92 +1,37 @@
-// cairn task: operators over files. `try` runs them here, over plain files.
+// cairn task: operators over files. `try` runs them here, over plain files; task_run.cc on the servers of a cluster.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <memory>
+#include <thread>
 
 #include "common/base/config.h"
-#include "common/tasks/registry.h"
-#include "common/tasks/table.h"
 #include "tools/cairn/command_line.h"
 #include "tools/cairn/local_tasks.h"
-#include "tools/cairn/output_file.h"
+#include "tools/cairn/task_commands.h"
+#include "tools/cairn/task_operators.h"
 
 namespace cairn::tools {
 namespace {
 
 struct TryArguments {
-  tasks::Arguments given;  // to the operator
-  std::vector<std::string> files;
-  std::string split = "4M", out;
-  uint32_t threads = 0;
-  bool csv = false, json = false, force = false;
+  std::shared_ptr<OperatorCommand> command = std::make_shared<OperatorCommand>();
+  std::string split = "4M";
+  uint32_t threads = std::clamp(std::thread::hardware_concurrency(), 1u, 8u);
 };
 
-Result<tasks::Table> compute(const std::string& op, const TryArguments& arguments) {
-  if (!arguments.out.empty() && !arguments.force && ::access(arguments.out.c_str(), F_OK) == 0)
-    return {Errc::exists, arguments.out + " exists; --force replaces it"};
+Status run_try(const TryArguments& arguments) {
+  const OperatorCommand& command = *arguments.command;
+  TRY(check_target(*command.target));
   ASSIGN(const uint64_t split_bytes, parse_size(arguments.split));
   if (split_bytes == 0) return {Errc::invalid, "--split 0: at least one byte"};
-  return run_locally(op, arguments.given, arguments.files, {split_bytes, arguments.threads});
+  ASSIGN(const tasks::Table table,
+         run_locally(command.op, command.given, command.files, {split_bytes, arguments.threads}));
+  return deliver(table, *command.target);
 }
 
-int run_try(const std::string& op, const TryArguments& arguments) {
-  const std::string subcommand = "task try " + op;
-  const Result<tasks::Table> table = compute(op, arguments);
-  if (!table.ok()) return fail(subcommand, table.error());
-  const std::string text = arguments.json ? to_json_lines(*table) : to_csv(*table);
-  if (arguments.out.empty()) {
-    if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) return kOk;
-    return fail(subcommand, {Errc::io, "standard output does not take the result"});
-  }
-  const Status written = write_output_file(arguments.out, text, arguments.force);
-  return written.ok() ? kOk : fail(subcommand, written.error());
-}
-
-void add_operator(CLI::App& parent, const tasks::OperatorInfo& info, int& exit_code) {
-  auto arguments = std::make_shared<TryArguments>();
-  arguments->threads = std::clamp(std::thread::hardware_concurrency(), 1u, 8u);
-  CLI::App* command = parent.add_subcommand(info.name, info.summary);
-  command->footer(info.explains);
-  for (const tasks::OptionInfo& option : info.options) {
-    const std::string name = option.name;
-    const bool positional = option.kind == tasks::OptionInfo::Kind::positional;
-    if (*option.value == '\0') {
-      command->add_flag_callback(
-          "--" + name, [arguments, name] { arguments->given[name] = "true"; }, option.help);
-      continue;
-    }
-    command
-        ->add_option_function<std::string>(
-            positional ? option.value : "--" + name,
-            [arguments, name](const std::string& text) { arguments->given[name] = text; }, option.help)
-        ->type_name(positional ? "" : option.value)
-        ->required(option.kind != tasks::OptionInfo::Kind::optional);
-  }
-  command->add_option("FILES", arguments->files, "Regular files, in a mount or anywhere else")
-      ->type_name("")
-      ->required();
-  command->add_option("--split", arguments->split, "Bytes of a split, as 64K or 1; any size gives the same result")
-      ->type_name("BYTES")
-      ->capture_default_str();
-  command->add_option("--threads", arguments->threads, "Splits that are mapped at once, 1 .. 256")
-      ->check(CLI::Range(1, 256).description(""))
-      ->type_name("N")
-      ->capture_default_str();
-  command->add_option("--out", arguments->out, "Write the result there, whole or not at all")->type_name("PATH");
-  command->add_flag("--force", arguments->force, "Replace what --out names");
-  CLI::Option* csv = command->add_flag("--csv", arguments->csv, "CSV with a header (this is how it is written)");
-  command->add_flag("--json", arguments->json, "JSON, one object a line")->excludes(csv);
-  command->callback([arguments, name = std::string(info.name), &exit_code] { exit_code = run_try(name, *arguments); });
-}
-
-}  // namespace
-
-void add_task(CLI::App& app, int& exit_code) {
-  CLI::App* task = app.add_subcommand("task", "Operators over files: counts, searches, statistics, checksums");
-  task->require_subcommand(1);
-  CLI::App* trying = task->add_subcommand("try", "Runs an operator here, over plain files");
+void add_try(CLI::App& task, int& exit_code) {
+  CLI::App* trying = task.add_subcommand("try", "Runs an operator here, over plain files");
   trying->require_subcommand(1);
   trying->footer(
       "The files are cut into splits, which are mapped over several threads and merged; the result is a table, the "
@@ -99,7 +44,36 @@ void add_task(CLI::App& app, int& exit_code) {
       "  cairn task try grep --count 'error|warning' /mnt/cairn/logs/*.log\n"
       "  cairn task try stats --column amount --group-by city /mnt/cairn/sales/*.csv --out amounts.csv\n"
       "  cairn task try top --column amount --rows 5 --json /mnt/cairn/sales/*.csv");
-  for (const tasks::OperatorInfo& info : tasks::operators()) add_operator(*trying, info, exit_code);
+  for (const tasks::OperatorInfo& info : tasks::operators()) {
+    auto arguments = std::make_shared<TryArguments>();
+    CLI::App* command = add_operator(*trying, info, arguments->command, "Regular files, in a mount or anywhere else");
+    command->add_option("--split", arguments->split, "Bytes of a split, as 64K or 1; any size gives the same result")
+        ->type_name("BYTES")
+        ->capture_default_str();
+    command->add_option("--threads", arguments->threads, "Splits that are mapped at once, 1 .. 256")
+        ->check(CLI::Range(1, 256).description(""))
+        ->type_name("N")
+        ->capture_default_str();
+    command->callback([arguments, &exit_code] {
+      const Status done = run_try(*arguments);
+      exit_code = done.ok() ? kOk : fail("task try " + arguments->command->op, done.error());
+    });
+  }
+}
+
+}  // namespace
+
+void add_task(CLI::App& app, int& exit_code) {
+  CLI::App* task = app.add_subcommand("task", "Operators over files: counts, searches, statistics, checksums");
+  task->require_subcommand(1);
+  task->footer(
+      "On a cluster the work goes to the servers that hold the bytes, and a table comes back:\n"
+      "  cairn task run stats --column amount '/mnt/cairn/sales/*.csv' --out /mnt/cairn/results/amount.csv\n"
+      "  cairn task list                        what runs and what has run\n"
+      "  cairn task report 7                    what was read near the data, what moved, who did it");
+  add_task_run(*task, exit_code);
+  add_task_jobs(*task, exit_code);
+  add_try(*task, exit_code);
 }
 
 }  // namespace cairn::tools
