@@ -40,19 +40,18 @@ void Worker::start() {
 }
 
 void Worker::stop() {
-  bool reachable = false;
+  const bool has_session = session_.wait_until_open(clock_.now());
   {
     Lock lock(mutex_);
     if (std::exchange(stopping_, true)) return;
     for (auto& [ref, given] : given_) {
       if (given.attempt != nullptr) given.attempt->cancel();
     }
-    reachable = reachable_;
     changed_.notify_all();
   }
   session_.stop();
   // So that the metaserver gives our tasks to others now, not when we have been silent for long.
-  if (reachable && !meta_.close_session().ok()) spdlog::info("the metaserver was not told of our end");
+  if (has_session && !meta_.close_session().ok()) spdlog::info("the metaserver was not told of our end");
   meta_.shut_down();
   if (poller_.joinable()) poller_.join();
   for (const auto& slot : slots_) slot->thread.join();

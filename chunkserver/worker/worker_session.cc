@@ -45,8 +45,9 @@ void WorkerSession::run() {
     lock.unlock();
     was_open ? renew() : open();
     lock.lock();
-    const Instant until = open_ ? core_.renew_at() : clock_.now() + kAgain;
-    changed_.wait_until(lock, until, [&] { return stopping_ || (was_open && !open_); });
+    const bool is_open = open_;
+    const Instant until = is_open ? core_.renew_at() : clock_.now() + kAgain;
+    changed_.wait_until(lock, until, [&] { return stopping_ || is_open != open_; });
   }
 }
 

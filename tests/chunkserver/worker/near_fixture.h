@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,9 @@ class NearFixture {
     std::vector<WrittenStripe> written;
     for (size_t i = 0; i < stripes; ++i) {
       written.push_back(memory.make(4 * kCell));
+      if (content) {
+        for (size_t at = 0; at < written.back().data.size(); ++at) written.back().data[at] = content(data.size() + at);
+      }
       data.insert(data.end(), written.back().data.begin(), written.back().data.end());
     }
     ASSERT_TRUE(memory.write(written, true).ok());
@@ -60,6 +64,7 @@ class NearFixture {
   }
   ReadOutcome read_own_cell(size_t stripe) { return read(stripe * 4 * kCell, stripe * 4 * kCell + kCell); }
 
+  std::function<uint8_t(size_t)> content;  // of the run, instead of random bytes
   TemporaryDirectory directory;
   StripeFixture memory{Code{4, 2}, kCell};
   StripeShape shape;
