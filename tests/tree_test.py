@@ -37,8 +37,8 @@ MAY_INCLUDE = {
     "tests": ["common", "metaserver", "chunkserver", "client", "tools"],
 }
 # Generated Thrift types stop here.
-SEES_THRIFT = re.compile(r"^(common/rpc/|(metaserver|chunkserver)/service[^/]*$|tests/)")
-THRIFT_HEADER = re.compile(r"^(\w+_types|Metaserver|Chunkserver)\.h$")
+SEES_THRIFT = re.compile(r"^(common/rpc/|(metaserver|chunkserver(/worker)?)/service[^/]*$|tests/)")
+THRIFT_HEADER = re.compile(r"^(\w+_types|Metaserver|Chunkserver|TaskWorker)\.h$")
 # Code that a simulation runs waits through common/base alone.
 SIMULATED = re.compile(r"^(common/(stripe|rpc|meta|tasks)|metaserver|chunkserver|client)/")
 NOT_SIMULATED = re.compile(r"^client/fuse/|/main\.cc$|rocks_store")

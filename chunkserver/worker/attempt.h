@@ -8,6 +8,7 @@
 
 #include "chunkserver/worker/counting_network.h"
 #include "chunkserver/worker/job_cache.h"
+#include "chunkserver/worker/spool.h"
 #include "common/base/disk.h"
 #include "common/stripe/shard_calls.h"
 
@@ -25,6 +26,7 @@ struct AttemptParts {
   ServerId own{};           // the server whose shards lie there
   ShardTransport& servers;  // all of them, over `counted`
   CountingNetwork& counted;
+  Spool& spool;
 };
 
 // run() is called once, by one thread; the rest by any.

@@ -29,6 +29,8 @@ struct Flags {
   std::string data;
   std::string metaserver;
   std::string log_level = "info";
+  std::string listen = "127.0.0.1:0";
+  std::string advertise_host;
   uint32_t slots = 1;
   int parent = 0;
 };
@@ -37,13 +39,14 @@ void describe(CLI::App& app, Flags& flags) {
   app.description(
       "The task worker beside a chunkserver of a CairnFS cluster: runs the operators of near-data jobs (cairn task "
       "run)\n"
-      "over the shards in the chunkserver's data directory, which it reads and never writes.\n"
+      "over the shards in the chunkserver's data directory, which it reads and never writes. Results that are too "
+      "large "
+      "for\nthe metaserver it keeps in DIR/tasks until their job is over.\n"
       "cairn-chunkserver starts one for each of its data directories and restarts it (--task-slots); by hand:\n"
       "Example: cairn-worker --data /disk1/cairn --metaserver 10.0.0.1:4000 --slots 4");
   app.footer(
-      "It asks the metaserver for tasks; nothing connects to it. Ending it at any moment loses nothing: its tasks are "
-      "given\n"
-      "to others. Cells that do not lie in the data directory come from their chunkservers, and what is missing or "
+      "It asks the metaserver for tasks. Ending it at any moment loses nothing: its tasks are given to others.\n"
+      " Cells that do not lie in the data directory come from their chunkservers, and what is missing or "
       "damaged\n"
       "is rebuilt from other shards, as a mount does it.");
   app.set_version_flag("--version", kVersion);
@@ -55,6 +58,11 @@ void describe(CLI::App& app, Flags& flags) {
       ->check(CLI::Range(1u, kMaxTaskSlots))
       ->type_name("N")
       ->capture_default_str();
+  app.add_option("--listen", flags.listen, "Where large results are fetched from it; port 0 takes a free one")
+      ->type_name("HOST:PORT")
+      ->capture_default_str();
+  app.add_option("--advertise-host", flags.advertise_host, "What others are told instead of the host of --listen")
+      ->type_name("HOST");
   app.add_option("--parent", flags.parent, "End when this process, which started it, has ended")->type_name("PID");
   app.add_option("--log-level", flags.log_level, "trace, debug, info, warn, error or off")->capture_default_str();
 }
@@ -88,8 +96,10 @@ Status serve(const Flags& flags) {
   if (::setpriority(PRIO_PROCESS, 0, kNiceness) != 0) spdlog::warn("niceness {}: {}", kNiceness, std::strerror(errno));
   ASSIGN(const Address metaserver, parse_address(flags.metaserver));
   ASSIGN(const ServerId own, own_server(flags.data));
-  Worker worker(real_network(), real_clock(), real_disk(), {metaserver, flags.data, own, flags.slots});
-  worker.start();
+  ASSIGN(const Address listen, parse_address(flags.listen));
+  Worker worker(real_network(), real_clock(), real_disk(),
+                {metaserver, flags.data, own, flags.slots, listen, flags.advertise_host});
+  TRY(worker.start());
   wait_for_end(ends);
   worker.stop();
   return {};

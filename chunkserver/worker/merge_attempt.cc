@@ -13,7 +13,7 @@ Status MergeAttempt::work(FinishTask& finish) {
   MergeHooks hooks;
   hooks.cancelled = [this] { return !check_cancelled().ok(); };
   hooks.taken = [&](uint64_t bytes) { bytes_done_ += bytes; };
-  ASSIGN(const tasks::Table table, merge_results(parts_.meta, ref().job, *view, hooks));
+  ASSIGN(const tasks::Table table, merge_results({parts_.meta, parts_.network, parts_.clock}, ref().job, *view, hooks));
   const std::string text = text_of(table, assignment_.output->format);
   TRY(write(text));
   finish.counters.bytes_sent = text.size();

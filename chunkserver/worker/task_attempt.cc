@@ -145,10 +145,11 @@ Status TaskAttempt::map(const JobView& view, ShardTransport& near, FinishTask& f
     });
   }));
   finish.partial = encode_partial(*view.op, *partial);
-  if (finish.partial.size() > kMaxInlinePartial)
-    return {Errc::invalid, fmt::format("the result of one task has {} bytes; more than {} cannot be kept",
-                                       finish.partial.size(), kMaxInlinePartial)};
   finish.counters.bytes_sent = finish.partial.size();
+  if (finish.partial.size() > kMaxInlinePartial) {
+    ASSIGN(finish.spooled, parts_.spool.put(ref(), finish.partial));
+    finish.partial = {};
+  }
   return {};
 }
 

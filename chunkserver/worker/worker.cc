@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "chunkserver/worker/service.h"
+
 namespace cairn {
 namespace {
 
@@ -12,6 +14,7 @@ constexpr Duration kBusyPoll = 1s;      // while something runs: how old the met
 constexpr Duration kIdlePoll = 10s;     // an order ends it at once
 constexpr Duration kPollAgain = 500ms;  // after one that failed
 constexpr Duration kCallTimeout = 10s;
+constexpr Duration kCleanEvery = 10s;
 
 std::string text_of(const TaskRef& ref) {
   return fmt::format("job {} {} task {} attempt {}", raw(ref.job), name_of(ref.phase), ref.task, raw(ref.attempt));
@@ -27,9 +30,13 @@ Worker::Worker(Network& network, Clock& clock, Disk& disk, WorkerOptions options
       meta_(network, clock, options_.metaserver, MetaClient::Options{.call_timeout = kCallTimeout}),
       cluster_(meta_),
       jobs_(meta_),
+      spool_(disk, options_.data),
+      results_(network, clock, worker_processors(spool_), kWorkerRpcLimits),
       session_(meta_, clock, fmt::format("worker of server {}", raw(options_.own))) {}
 
-void Worker::start() {
+Status Worker::start() {
+  TRY(spool_.open());
+  TRY(results_.start(options_.listen));
   session_.start();
   for (uint32_t i = 0; i < options_.slots; ++i) {
     slots_.push_back(std::make_unique<Slot>(network_, clock_, cluster_));
@@ -37,6 +44,7 @@ void Worker::start() {
     slot.thread = Thread("task-slot", [this, &slot] { slot_loop(slot); });
   }
   poller_ = Thread("task-poll", [this] { poll_loop(); });
+  return {};
 }
 
 void Worker::stop() {
@@ -55,6 +63,7 @@ void Worker::stop() {
   meta_.shut_down();
   if (poller_.joinable()) poller_.join();
   for (const auto& slot : slots_) slot->thread.join();
+  results_.stop();
 }
 
 void Worker::poll_loop() {
@@ -64,6 +73,19 @@ void Worker::poll_loop() {
       if (stopping_) return;
     }
     if (session_.wait_until_open(clock_.now() + kPollAgain)) poll();
+    clean_spool();
+  }
+}
+
+// Of a job that is done without an output the results are kept for its submitter, as long as the metaserver keeps it.
+void Worker::clean_spool() {
+  if (clock_.now() < cleaned_at_ + kCleanEvery) return;
+  cleaned_at_ = clock_.now();
+  for (const JobId job : spool_.jobs()) {
+    const Result<JobStatus> status = meta_.job_status(job);
+    const bool gone = !status.ok() && status.code() == Errc::not_found;
+    const bool useless = status.ok() && is_over(status->phase) && (status->phase != JobPhase::done || status->output);
+    if (gone || useless) spool_.forget(job);
   }
 }
 
@@ -87,6 +109,8 @@ TaskPoll Worker::describe() {
   TaskPoll poll;
   poll.server = options_.own;
   poll.slots = options_.slots;
+  poll.results = results_.address();
+  if (!options_.advertise_host.empty()) poll.results.host = options_.advertise_host;
   Lock lock(mutex_);
   for (const auto& [ref, given] : given_)
     poll.running.push_back({ref, given.attempt == nullptr ? 0 : given.attempt->bytes_done()});
@@ -132,8 +156,8 @@ std::shared_ptr<Attempt> Worker::next_attempt(Slot& slot) {
   if (stopping_) return nullptr;
   Given& given = given_[queue_.front()];
   queue_.pop_front();
-  const AttemptParts parts{network_, options_.metaserver, meta_,        jobs_,        clock_,
-                           disk_,    options_.data,       options_.own, slot.servers, slot.counted};
+  const AttemptParts parts{network_,      options_.metaserver, meta_,        jobs_,        clock_, disk_,
+                           options_.data, options_.own,        slot.servers, slot.counted, spool_};
   given.attempt = make_attempt(parts, std::move(*given.waiting));
   given.waiting.reset();
   return given.attempt;

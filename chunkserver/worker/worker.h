@@ -3,6 +3,7 @@
 //   poll (long, says what runs here) --> start: queued for a free slot        one thread
 //                                    --> drop: cancelled, or left out of the queue
 //   slot: attempt --> run --> report, repeated until it is known to have arrived      a thread each
+//   results that are too large for the metaserver stay in the spool, and are fetched from here (service.h)
 //
 // It holds nothing that must survive: what it was given and does not finish is given to another worker. A metaserver
 // that restarts learns from the next poll what runs here; a lost session is replaced and nothing is given up for it.
@@ -21,22 +22,25 @@
 #include "client/sessions/cluster_view.h"
 #include "common/base/thread.h"
 #include "common/rpc/chunk_client.h"
+#include "common/rpc/rpc_server.h"
 
 namespace cairn {
 
 struct WorkerOptions {
   Address metaserver;
-  std::string data;    // the directory of the chunkserver that it stands beside
-  ServerId own{};      // that chunkserver
-  uint32_t slots = 1;  // tasks at once, 1 .. kMaxTaskSlots
+  std::string data;                // the directory of the chunkserver that it stands beside
+  ServerId own{};                  // that chunkserver
+  uint32_t slots = 1;              // tasks at once, 1 .. kMaxTaskSlots
+  Address listen{"127.0.0.1", 0};  // where results that it keeps are fetched
+  std::string advertise_host;      // that others are told; empty: as listened on
 };
 
 class Worker {
  public:
   Worker(Network& network, Clock& clock, Disk& disk, WorkerOptions options);
   ~Worker() { stop(); }
-  void start();
-  void stop();  // cancels what runs; nothing of it is reported
+  Status start();  // fails if it cannot listen, or keep results
+  void stop();     // cancels what runs; nothing of it is reported
 
  private:
   // What one slot's attempts read with.
@@ -56,6 +60,7 @@ class Worker {
   };
 
   void poll_loop();
+  void clean_spool();
   void poll();
   TaskPoll describe();
   void take(TaskOrders orders);
@@ -72,6 +77,8 @@ class Worker {
   MetaClient meta_;
   ClusterView cluster_;
   JobCache jobs_;
+  Spool spool_;
+  RpcServer results_;
   WorkerSession session_;
   std::vector<std::unique_ptr<Slot>> slots_;
   Mutex mutex_;  // guards what follows
@@ -80,6 +87,7 @@ class Worker {
   std::deque<TaskRef> queue_;  // of those that wait, in order
   bool stopping_ = false;
   bool reachable_ = false;  // the last poll was answered
+  Instant cleaned_at_;      // of the polling thread
   Thread poller_;
 };
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "client/jobs/job_view.h"
+#include "common/base/network.h"
 #include "common/tasks/table.h"
 
 namespace cairn {
@@ -15,8 +16,16 @@ struct MergeHooks {
   std::function<void(uint64_t bytes)> taken;  // each result's bytes; may be empty
 };
 
-// Requires view.op. invalid: what is wrong with the input, with file and offset. interrupted: cancelled.
-Result<tasks::Table> merge_results(MetaClient& meta, JobId job, const JobView& view, const MergeHooks& hooks = {});
+// Where results come from: the metaserver, and the workers that keep large ones.
+struct ResultSources {
+  MetaClient& meta;
+  Network& network;
+  Clock& clock;
+};
+// Requires view.op. invalid: what is wrong with the input, with file and offset. interrupted: cancelled. busy: a result
+// is lost with its worker; the metaserver knows, and has it made again. stale_handle: the same of a job that is over.
+Result<tasks::Table> merge_results(const ResultSources& from, JobId job, const JobView& view,
+                                   const MergeHooks& hooks = {});
 
 std::string text_of(const tasks::Table& table, TableFormat format);
 

@@ -225,6 +225,15 @@ struct JobLayoutCall {
 };
 thrift::JobLayoutRequest to_wire(const JobLayoutCall& call);
 Result<JobLayoutCall> from_wire(const thrift::JobLayoutRequest& request);
+// To a worker.
+struct FetchPartialCall {
+  TaskRef ref;
+  uint64_t offset = 0;  // of a spooled partial
+  uint32_t limit = 0;   // 1 .. kMaxPartialPiece
+};
+inline constexpr uint32_t kMaxPartialPiece = 1u << 20;
+thrift::FetchPartialRequest to_wire(const FetchPartialCall& call);
+Result<FetchPartialCall> from_wire(const thrift::FetchPartialRequest& request);
 
 // ---- requests to a chunkserver -------------------------------------------------------------------------------------
 
@@ -283,6 +292,7 @@ void fill_reply(thrift::JobLayoutReply& reply, const JobLayout& own);
 void fill_reply(thrift::TaskPollReply& reply, const TaskOrders& own);
 void fill_reply(thrift::TaskVerdictReply& reply, const TaskVerdict& own);
 void fill_reply(thrift::JobResultsReply& reply, const JobResults& own);
+void fill_reply(thrift::FetchPartialReply& reply, const std::string& bytes);
 void fill_reply(thrift::AppendReply& reply, const ShardPosition& position);
 void fill_reply(thrift::SyncReply& reply, const ShardPosition& position);
 void fill_reply(thrift::ReadReply& reply, const uint32_t& tail_bytes);
@@ -339,6 +349,7 @@ Result<JobLayout> from_wire(const thrift::JobLayoutReply& reply);
 Result<TaskOrders> from_wire(const thrift::TaskPollReply& reply);
 Result<TaskVerdict> from_wire(const thrift::TaskVerdictReply& reply);
 Result<JobResults> from_wire(const thrift::JobResultsReply& reply);
+Result<std::string> from_wire(const thrift::FetchPartialReply& reply);
 Result<ShardPosition> from_wire(const thrift::AppendReply& reply);
 Result<ShardPosition> from_wire(const thrift::SyncReply& reply);
 Result<uint32_t> from_wire(const thrift::ReadReply& reply);

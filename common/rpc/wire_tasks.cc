@@ -713,4 +713,31 @@ Result<JobResults> from_wire(const thrift::JobResultsReply& reply) {
   });
 }
 
+// ---- to a worker
+
+thrift::FetchPartialRequest to_wire(const FetchPartialCall& call) {
+  thrift::FetchPartialRequest wire;
+  wire.ref = to_wire(call.ref);
+  wire.offset = static_cast<int64_t>(call.offset);
+  wire.limit = static_cast<int32_t>(call.limit);
+  return wire;
+}
+Result<FetchPartialCall> from_wire(const thrift::FetchPartialRequest& request) {
+  FetchPartialCall own;
+  ASSIGN(own.ref, from_wire(request.ref));
+  TRY(check_between("the offset of a partial", request.offset, 0, kMaxSpooledPartial));
+  TRY(check_between("a piece of a partial", request.limit, 1, kMaxPartialPiece));
+  own.offset = static_cast<uint64_t>(request.offset);
+  own.limit = static_cast<uint32_t>(request.limit);
+  return own;
+}
+
+void fill_reply(thrift::FetchPartialReply& reply, const std::string& bytes) { reply.__set_bytes(bytes); }
+Result<std::string> from_wire(const thrift::FetchPartialReply& reply) {
+  return unpack(reply, reply.__isset.bytes, [&]() -> Result<std::string> {
+    TRY(check_size("a piece of a partial", reply.bytes.size(), kMaxPartialPiece));
+    return reply.bytes;
+  });
+}
+
 }  // namespace cairn

@@ -117,6 +117,11 @@ class TaskRun(ClusterTest):
         wait_until(some_are_done, "some tasks are done")
         return job
 
+    def check_that_it_still_runs(self, job):
+        status = self.status(job)
+        mapping = next(phase for phase in status["phases"] if phase["phase"] == "mapping")
+        self.assertTrue(status["phase"] == "mapping" and mapping["done"] < mapping["tasks"], f"too short for this test: {status}")
+
     def end(self, job, phase="done"):
         wait_until(lambda: self.status(job)["phase"] in ("done", "failed", "cancelled"), "the job has ended", 180)
         status = self.status(job)
@@ -195,6 +200,7 @@ class SixServers(TaskRun):
         job = self.begin()
         self.cluster.kill_at_once(1, 6)
         try:
+            self.check_that_it_still_runs(job)
             self.end(job)
         finally:
             self.cluster.start(1, 6)
@@ -217,6 +223,7 @@ class SixServers(TaskRun):
         job = self.begin()
         for victim in self.workers()[:3]:
             os.kill(victim, signal.SIGKILL)
+        self.check_that_it_still_runs(job)
         self.end(job)
         self.assertEqual(self.task("result", str(job), "-m", self.address()), self.big_table())
         wait_until(lambda: len(self.workers()) == 6, "each chunkserver has a worker again")
@@ -231,6 +238,7 @@ class SixServers(TaskRun):
         job = self.begin()
         self.cluster.kill_at_once("metaserver")
         self.cluster.start("metaserver")
+        self.check_that_it_still_runs(job)
         self.end(job)
         self.assertEqual(self.task("result", str(job), "-m", self.address()), self.big_table())
 
@@ -240,6 +248,7 @@ class SixServers(TaskRun):
         job = self.begin()
         try:
             write_file(path, csv_text(7, 1000))
+            self.check_that_it_still_runs(job)
             status = self.end(job)
             self.assertEqual(self.task("result", str(job), "-m", self.address()), table)
             self.assertEqual(status["changed"], [path])

@@ -195,7 +195,7 @@ Status result(MetaClient& meta, const Arguments& arguments) {
     return {Errc::invalid,
             fmt::format("the result of job {} was written to the file {}", raw(job), status.output->name)};
   ASSIGN(const JobView view, view_job(meta, job));
-  ASSIGN(const tasks::Table table, merge_results(meta, job, view));
+  ASSIGN(const tasks::Table table, merge_results({meta, real_network(), real_clock()}, job, view));
   return deliver(table, *arguments.target);
 }
 

@@ -167,7 +167,7 @@ Status run(const RunArguments& arguments) {
   TRY(check_done(status));
   if (!submitted.output_in_cluster) {
     ASSIGN(const JobView view, view_job(client.meta(), submitted.job));
-    ASSIGN(const tasks::Table table, merge_results(client.meta(), submitted.job, view));
+    ASSIGN(const tasks::Table table, merge_results({client.meta(), real_network(), real_clock()}, submitted.job, view));
     TRY(deliver(table, *arguments.command->target));
   }
   tell_changes(status);

@@ -40,8 +40,8 @@ class TaskAttemptTest : public ::testing::Test {
   }
   FinishTask run(Assignment assignment) {
     const AttemptParts parts{
-        real_network(),     metaserver,        *meta,           *cache, f.memory.clock, real_disk(),
-        f.directory.path(), NearFixture::kOwn, f.memory.shards, counted};
+        real_network(),     metaserver,        *meta,           *cache,  f.memory.clock, real_disk(),
+        f.directory.path(), NearFixture::kOwn, f.memory.shards, counted, spool};
     return make_attempt(parts, std::move(assignment))->run();
   }
   Assignment everything_of(uint32_t owner) {
@@ -69,6 +69,7 @@ class TaskAttemptTest : public ::testing::Test {
   CountingNetwork counted{real_network()};
   std::unique_ptr<MetaClient> meta;
   std::unique_ptr<JobCache> cache;
+  Spool spool{real_disk(), f.directory.path()};
 };
 
 std::string words(size_t bytes) {
@@ -192,8 +193,8 @@ TEST_F(TaskAttemptTest, WithTooFewShardsItIsAnErrorThatNamesTheFile) {
 
 TEST_F(TaskAttemptTest, ACancelledAttemptEnds) {
   begin("wc", {}, {words(150'000), ""});
-  const AttemptParts parts{real_network(),     metaserver,        *meta,           *cache, f.memory.clock, real_disk(),
-                           f.directory.path(), NearFixture::kOwn, f.memory.shards, counted};
+  const AttemptParts parts{real_network(),     metaserver,        *meta,           *cache,  f.memory.clock, real_disk(),
+                           f.directory.path(), NearFixture::kOwn, f.memory.shards, counted, spool};
   const auto attempt = make_attempt(parts, everything_of(1));
   attempt->cancel();
   EXPECT_EQ(attempt->run().failure->code, Errc::interrupted);

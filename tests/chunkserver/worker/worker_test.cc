@@ -20,9 +20,10 @@ class WorkerTest : public ::testing::Test {
     jobs.about.files = {{InodeId{5}, "/a", 1, 8, ""}};
     jobs.layouts = {{1, 8, {}, {}, {}, "one two\n", 8}};
     EXPECT_TRUE(jobs.start().ok());
-    worker = std::make_unique<Worker>(real_network(), real_clock(), real_disk(),
-                                      WorkerOptions{jobs.address(), directory.path(), ServerId{4}, 2});
-    worker->start();
+    worker =
+        std::make_unique<Worker>(real_network(), real_clock(), real_disk(),
+                                 WorkerOptions{jobs.address(), directory.path(), ServerId{4}, 2, {"127.0.0.1", 0}, ""});
+    EXPECT_TRUE(worker->start().ok());
   }
   static Assignment task(uint32_t number) {
     return {

@@ -1,0 +1,51 @@
+// Results of tasks that are too large for the metaserver: kept beside the worker until their job needs them no more.
+//
+//   DATA/tasks/<job>-<task>-<attempt>.partial
+//
+// Nothing of it must survive: a worker begins with an empty spool, and what is lost is mapped again. So it is not
+// synced, and who fetches a partial checks it against the checksum that was reported. Bounded in bytes. Any thread; the
+// mutex is not held while the disk is written or read.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/base/disk.h"
+#include "common/base/thread.h"
+#include "common/meta/jobs.h"
+
+namespace cairn {
+
+class Spool {
+ public:
+  static constexpr uint64_t kDefaultLimit = 4ull << 30;
+  static constexpr uint64_t kLeaveFree = 1ull << 30;  // of the disk, which is there for shards
+
+  Spool(Disk& disk, const std::string& data_directory, uint64_t limit = kDefaultLimit)
+      : disk_(disk), directory_(data_directory + "/tasks"), limit_(limit) {}
+
+  Status open();  // makes the directory, and empties it
+  // no_space: it would be more than the limit, or than the disk can spare.
+  Result<SpooledPartial> put(const TaskRef& ref, std::string_view partial);
+  // At most so many bytes from that offset on; empty behind the end. not_found: it is not here.
+  Result<std::string> read(const TaskRef& ref, uint64_t offset, uint32_t limit);
+  std::vector<JobId> jobs() const;  // that have something here
+  void forget(JobId job);
+  uint64_t bytes() const;
+
+ private:
+  Status write(const std::string& path, std::string_view partial);
+  std::string path_of(const TaskRef& ref) const;
+
+  Disk& disk_;
+  const std::string directory_;
+  const uint64_t limit_;
+  mutable Mutex mutex_;  // guards what follows
+  std::map<TaskRef, uint64_t> kept_;
+  uint64_t bytes_ = 0;  // with what is being written
+};
+
+}  // namespace cairn
