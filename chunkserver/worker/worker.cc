@@ -48,19 +48,20 @@ Status Worker::start() {
 }
 
 void Worker::stop() {
-  const bool has_session = session_.wait_until_open(clock_.now());
+  bool tell = session_.wait_until_open(clock_.now());
   {
     Lock lock(mutex_);
     if (std::exchange(stopping_, true)) return;
     for (auto& [ref, given] : given_) {
       if (given.attempt != nullptr) given.attempt->cancel();
     }
+    tell = tell && reachable_.value_or(true);
     changed_.notify_all();
   }
-  session_.stop();
   // So that the metaserver gives our tasks to others now, not when we have been silent for long.
-  if (has_session && !meta_.close_session().ok()) spdlog::info("the metaserver was not told of our end");
+  if (tell && !meta_.close_session().ok()) spdlog::info("the metaserver was not told of our end");
   meta_.shut_down();
+  session_.stop();
   if (poller_.joinable()) poller_.join();
   for (const auto& slot : slots_) slot->thread.join();
   results_.stop();

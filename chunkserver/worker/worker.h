@@ -14,6 +14,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -86,8 +87,8 @@ class Worker {
   std::map<TaskRef, Given> given_;
   std::deque<TaskRef> queue_;  // of those that wait, in order
   bool stopping_ = false;
-  bool reachable_ = false;  // the last poll was answered
-  Instant cleaned_at_;      // of the polling thread
+  std::optional<bool> reachable_;  // whether the last poll was answered
+  Instant cleaned_at_;             // of the polling thread
   Thread poller_;
 };
 

@@ -183,8 +183,11 @@ class SixServers(TaskRun):
         self.assertLess(counters["bytes_network"], total / 50, counters)
         report = self.task("report", str(job), "-m", self.address()).decode()
         self.assertIn("near the data", report)
-        plan = json.loads(self.task("plan", str(job), "-m", self.address(), "--json"))
-        self.assertEqual(sum(task["bytes"] for task in plan["tasks"]), total)
+        for tasks in (self.task("show", str(job), "-m", self.address(), "--tasks", "--json"), self.task("plan", "checksum", self.path("big"), "--json")):
+            plan = json.loads(tasks)
+            self.assertEqual(sum(task["bytes"] for task in plan["tasks"]), total)
+            self.assertTrue(all(task["bytes"] == task["bytes_owned"] for task in plan["tasks"] if task["owner"] != 0))
+        self.assertEqual(self.status(plan["job"])["phase"], "cancelled")
         listed = json.loads(self.task("list", "-m", self.address(), "--json"))["jobs"]
         self.assertIn(job, [row["job"] for row in listed])
 

@@ -1,4 +1,4 @@
-// cairn task list, show, plan, report, result, cancel: jobs that were submitted.
+// cairn task list, show, report, result, cancel: jobs that were submitted.
 #include <fmt/format.h>
 
 #include <memory>
@@ -7,6 +7,7 @@
 #include "client/jobs/job_results.h"
 #include "tools/cairn/job_client.h"
 #include "tools/cairn/job_progress.h"
+#include "tools/cairn/job_tables.h"
 #include "tools/cairn/locate.h"
 #include "tools/cairn/task_commands.h"
 #include "tools/cairn/task_operators.h"
@@ -16,66 +17,15 @@ namespace cairn::tools {
 namespace {
 
 using Json = nlohmann::ordered_json;
-constexpr uint32_t kJobsPerCall = 256, kTasksPerCall = 1024;
+constexpr uint32_t kJobsPerCall = 256;
 
 struct Arguments {
   std::string metaserver, job;
-  bool json = false;
+  bool json = false, tasks = false;
   std::shared_ptr<TableTarget> target = std::make_shared<TableTarget>();
 };
 
-Json to_json(const TaskCounters& counters) {
-  return {{"bytes_local", counters.bytes_local},
-          {"bytes_network", counters.bytes_network},
-          {"bytes_decoded", counters.bytes_decoded},
-          {"bytes_sent", counters.bytes_sent},
-          {"cpu_ms", counters.cpu_ms}};
-}
-
-Json to_json(const JobStatus& status) {
-  Json out = {{"job", raw(status.job)},
-              {"op", status.op},
-              {"phase", name_of(status.phase)},
-              {"failure", status.failure ? Json(status.failure->what) : Json(nullptr)},
-              {"inputs", status.inputs},
-              {"planned", status.planned},
-              {"bytes", status.bytes},
-              {"bytes_done", status.bytes_done},
-              {"counters", to_json(status.counters)},
-              {"result_bytes", status.result_bytes},
-              {"failures", status.failures},
-              {"extra_attempts", status.extra_attempts},
-              {"submitted_ms", status.submitted_ms},
-              {"elapsed_ms", status.elapsed_ms},
-              {"waiting", status.waiting},
-              {"changed", status.changed},
-              {"changed_count", status.changed_count}};
-  out["phases"] = Json::array();
-  for (const PhaseCount& phase : status.phases)
-    out["phases"].push_back(
-        {{"phase", name_of(phase.phase)}, {"tasks", phase.tasks}, {"done", phase.done}, {"running", phase.running}});
-  out["servers"] = Json::array();
-  for (const ServerCounters& server : status.servers) {
-    Json row = {{"server", raw(server.server)}, {"tasks", server.tasks}, {"running", server.running}};
-    row.update(to_json(server.counters));
-    out["servers"].push_back(row);
-  }
-  return out;
-}
-
-Json to_json(const TaskInfo& task) {
-  Json out = {{"task", task.task},   {"owner", raw(task.owner)},        {"whole", task.whole},
-              {"bytes", task.bytes}, {"bytes_owned", task.bytes_owned}, {"surveyed", task.surveyed},
-              {"done", task.done},   {"server", raw(task.server)},      {"failures", task.failures}};
-  out["windows"] = Json::array();
-  for (const TaskWindow& window : task.windows)
-    out["windows"].push_back({{"file", window.file}, {"begin", window.begin}, {"end", window.end}});
-  return out;
-}
-
 void print(const Json& json) { fmt::print("{}\n", json.dump(2)); }
-
-std::string server_text(ServerId server) { return raw(server) == 0 ? "-" : std::to_string(raw(server)); }
 
 std::string state_of(const JobStatus& status) {
   if (status.failure) return fmt::format("{}: {}", name_of(status.phase), status.failure->what);
@@ -119,6 +69,11 @@ void print_head(const JobStatus& status) {
 
 Status show(MetaClient& meta, const Arguments& arguments) {
   ASSIGN(const JobId job, parse_job(arguments.job));
+  if (arguments.tasks) {
+    ASSIGN(const std::vector<TaskInfo> tasks, fetch_tasks(meta, job));
+    fmt::print("{}", text_of(job, tasks, arguments.json));
+    return {};
+  }
   ASSIGN(const JobStatus status, meta.job_status(job));
   if (arguments.json) {
     print(to_json(status));
@@ -153,34 +108,6 @@ Status report(MetaClient& meta, const Arguments& arguments) {
   }
   add("all", tasks, status.counters);
   fmt::print("\n{}", text_table(std::move(rows)));
-  return {};
-}
-
-Status plan(MetaClient& meta, const Arguments& arguments) {
-  ASSIGN(const JobId job, parse_job(arguments.job));
-  std::vector<TaskInfo> tasks;
-  for (;;) {
-    ASSIGN(JobPlan page, meta.job_plan(job, static_cast<uint32_t>(tasks.size()), kTasksPerCall));
-    for (TaskInfo& task : page.tasks) tasks.push_back(std::move(task));
-    if (page.complete || page.tasks.empty()) break;
-  }
-  if (arguments.json) {
-    Json rows = Json::array();
-    for (const TaskInfo& task : tasks) rows.push_back(to_json(task));
-    print({{"job", raw(job)}, {"tasks", rows}});
-    return {};
-  }
-  std::vector<std::vector<std::string>> rows = {
-      {">task", ">lies on", "why", ">ranges of files", ">near", ">to travel", ">done by"}};
-  for (const TaskInfo& task : tasks) {
-    const std::string why = raw(task.owner) == 0 ? "lies nowhere: holes, or within the metadata"
-                            : task.whole         ? "needs whole files; most bytes lie there"
-                                                 : "its cells lie there";
-    rows.push_back({std::to_string(task.task), server_text(task.owner), why, std::to_string(task.windows.size()),
-                    human_bytes(task.bytes_owned), human_bytes(task.bytes - task.bytes_owned),
-                    task.done ? server_text(task.server) : "-"});
-  }
-  fmt::print("{}", text_table(std::move(rows)));
   return {};
 }
 
@@ -234,8 +161,9 @@ CLI::App* add(CLI::App& task, int& exit_code, const std::string& name, const std
 
 void add_task_jobs(CLI::App& task, int& exit_code) {
   add(task, exit_code, "list", "Jobs that run and that have run (those of the last day)", list);
-  add(task, exit_code, "show", "How far a job is, or how it ended", show);
-  add(task, exit_code, "plan", "A job's tasks: where their bytes lie, and what travels", plan);
+  auto shown = std::make_shared<Arguments>();
+  add(task, exit_code, "show", "How far a job is, or how it ended", show, shown)
+      ->add_flag("--tasks", shown->tasks, "Its tasks: where their bytes lie, what travels, who did them");
   add(task, exit_code, "report", "What a job read near the data, what it moved, and who did it", report);
   auto arguments = std::make_shared<Arguments>();
   CLI::App* table = add(task, exit_code, "result", "The table of a job that has ended", result, arguments);

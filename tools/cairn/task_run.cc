@@ -1,4 +1,4 @@
-// cairn task run: an operator on the servers of a cluster.
+// cairn task run and plan: an operator on the servers of a cluster.
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -10,6 +10,7 @@
 #include "common/base/config.h"
 #include "tools/cairn/job_client.h"
 #include "tools/cairn/job_progress.h"
+#include "tools/cairn/job_tables.h"
 #include "tools/cairn/locate.h"
 #include "tools/cairn/task_commands.h"
 #include "tools/cairn/task_inputs.h"
@@ -21,6 +22,7 @@ namespace cairn::tools {
 namespace {
 
 constexpr Duration kLookEvery = 100ms;
+constexpr Duration kPatience = 120s;  // with a metaserver that does not answer
 
 struct RunArguments {
   std::shared_ptr<OperatorCommand> command = std::make_shared<OperatorCommand>();
@@ -120,14 +122,32 @@ bool ended_by_signal(const sigset_t& ends, Duration wait) {
   return ::sigtimedwait(&ends, nullptr, &limit) > 0;
 }
 
-Result<JobStatus> watch(JobClient& client, JobId job, bool quiet, const sigset_t& ends) {
+Result<JobStatus> look(JobClient& client, JobId job) {
+  TRY(client.keep_alive());
+  return client.meta().job_status(job);
+}
+
+bool may_pass(Errc code) { return code == Errc::timed_out || code == Errc::unavailable || code == Errc::busy; }
+
+// Until the job is at least so far. Ctrl-C cancels it.
+Result<JobStatus> watch(JobClient& client, JobId job, JobPhase until, bool quiet, const sigset_t& ends) {
   ProgressLine line(quiet);
   JobProgress progress;
-  for (;;) {
-    TRY(client.keep_alive());
-    ASSIGN(JobStatus status, client.meta().job_status(job));
-    if (is_over(status.phase)) return status;
-    line.show(progress.on_status(status, real_clock().now()));
+  for (Instant answered = real_clock().now();;) {
+    const Result<JobStatus> status = look(client, job);
+    const Instant now = real_clock().now();
+    if (status.ok()) {
+      answered = now;
+      if (status->phase >= until) return status;
+      line.show(progress.on_status(*status, now));
+    } else if (!may_pass(status.code())) {
+      return status.error();
+    } else if (now > answered + kPatience) {
+      return Error{status.code(), fmt::format("{}; job {} goes on without this command, see: cairn task show {}",
+                                              status.error().what, raw(job), raw(job))};
+    } else {
+      line.show("the metaserver does not answer: " + status.error().what);
+    }
     if (!ended_by_signal(ends, kLookEvery)) continue;
     TRY(client.cancel(job));
     return Error{Errc::interrupted, fmt::format("job {} was cancelled; nothing of it remains", raw(job))};
@@ -147,23 +167,29 @@ void tell_changes(const JobStatus& status) {
                   status.changed_count > status.changed.size() ? ", ..." : ""));
 }
 
-Status run(const RunArguments& arguments) {
-  ASSIGN(const Place place, find_place(arguments));
-  ASSIGN(JobClient client, JobClient::connect(place.metaserver));
+// Blocked, so that they are waited for.
+sigset_t block_interrupts() {
   sigset_t ends;
   sigemptyset(&ends);
   sigaddset(&ends, SIGINT);
   sigaddset(&ends, SIGTERM);
   ::pthread_sigmask(SIG_BLOCK, &ends, nullptr);
+  return ends;
+}
+
+Status run(const RunArguments& arguments) {
+  ASSIGN(const Place place, find_place(arguments));
+  ASSIGN(JobClient client, JobClient::connect(place.metaserver));
+  const sigset_t ends = block_interrupts();
   ASSIGN(const Submitted submitted, submit(client, arguments, place));
   if (arguments.detach) {
-    fmt::print("{}\n", raw(submitted.job));
-    say(fmt::format(
-        "job {0} runs; see: cairn task show {0}{1}", raw(submitted.job),
-        submitted.output_in_cluster ? "" : fmt::format(", its table: cairn task result {}", raw(submitted.job))));
+    const uint64_t job = raw(submitted.job);
+    fmt::print("{}\n", job);
+    say(fmt::format("job {} runs; see: cairn task show {}{}", job, job,
+                    submitted.output_in_cluster ? "" : fmt::format(", its table: cairn task result {}", job)));
     return {};
   }
-  ASSIGN(const JobStatus status, watch(client, submitted.job, arguments.quiet, ends));
+  ASSIGN(const JobStatus status, watch(client, submitted.job, JobPhase::done, arguments.quiet, ends));
   TRY(check_done(status));
   if (!submitted.output_in_cluster) {
     ASSIGN(const JobView view, view_job(client.meta(), submitted.job));
@@ -173,6 +199,54 @@ Status run(const RunArguments& arguments) {
   tell_changes(status);
   if (ProgressLine(arguments.quiet).shown()) say(summary_of(status));
   return {};
+}
+
+// The metaserver cuts a job and gives it out in one go: so a plan is a job that is cancelled as soon as it is cut.
+Status plan(const RunArguments& arguments) {
+  ASSIGN(const Place place, find_place(arguments));
+  ASSIGN(JobClient client, JobClient::connect(place.metaserver));
+  const sigset_t ends = block_interrupts();
+  ASSIGN(const Submitted submitted, submit(client, arguments, place));
+  ASSIGN(const JobStatus status, watch(client, submitted.job, JobPhase::surveying, arguments.quiet, ends));
+  const Status cancelled = client.cancel(submitted.job);
+  if (status.failure) return check_done(status);
+  TRY(cancelled);
+  ASSIGN(const std::vector<TaskInfo> tasks, fetch_tasks(client.meta(), submitted.job));
+  fmt::print("{}", text_of(submitted.job, tasks, arguments.command->target->json));
+  return {};
+}
+
+constexpr const char* kFilesHelp = "Files, directories and globs of one mount; with -m, from the root";
+
+CLI::App* add_place(CLI::App* command, RunArguments& arguments) {
+  command
+      ->add_option("-m,--metaserver", arguments.metaserver,
+                   "The cluster, without a mount; --out too counts from the root")
+      ->type_name("HOST:PORT");
+  command
+      ->add_option("--task-bytes", arguments.task_bytes, "About so many bytes a task; any size gives the same result")
+      ->type_name("BYTES")
+      ->capture_default_str();
+  command->add_flag("--quiet", arguments.quiet, "No progress on the terminal");
+  return command;
+}
+
+void add_plan(CLI::App& task, int& exit_code) {
+  CLI::App* planning = task.add_subcommand("plan", "Where the tasks of an operator would run, and what would travel");
+  planning->require_subcommand(1);
+  planning->footer(
+      "The job is pinned and cut as for `cairn task run`, and cancelled as soon as its tasks are known (one may have "
+      "begun\n"
+      "by then; it is dropped). Of a job that runs or has run: cairn task show JOB --tasks\n"
+      "Example:\n  cairn task plan wc /mnt/cairn/logs");
+  for (const tasks::OperatorInfo& info : tasks::operators()) {
+    auto arguments = std::make_shared<RunArguments>();
+    CLI::App* command = add_place(add_operator(*planning, info, arguments->command, kFilesHelp), *arguments);
+    command->callback([arguments, &exit_code] {
+      const Status done = plan(*arguments);
+      exit_code = done.ok() ? kOk : fail("task plan " + arguments->command->op, done.error());
+    });
+  }
 }
 
 }  // namespace
@@ -196,27 +270,17 @@ void add_task_run(CLI::App& task, int& exit_code) {
       "  cairn task run checksum -m 10.0.0.1:4000 /sales --detach");
   for (const tasks::OperatorInfo& info : tasks::operators()) {
     auto arguments = std::make_shared<RunArguments>();
-    CLI::App* command = add_operator(*running, info, arguments->command,
-                                     "Files, directories and globs of one mount; with -m, from the root");
-    command
-        ->add_option("-m,--metaserver", arguments->metaserver,
-                     "The cluster, without a mount; --out too counts from the root")
-        ->type_name("HOST:PORT");
-    command
-        ->add_option("--task-bytes", arguments->task_bytes,
-                     "About so many bytes a task; any size gives the same result")
-        ->type_name("BYTES")
-        ->capture_default_str();
+    CLI::App* command = add_place(add_operator(*running, info, arguments->command, kFilesHelp), *arguments);
     command->add_option("--time-limit", arguments->time_limit, "After this the job fails and what it pinned is let go")
         ->type_name("TIME")
         ->capture_default_str();
     command->add_flag("--detach", arguments->detach, "Print the job's number and do not wait for it");
-    command->add_flag("--quiet", arguments->quiet, "No progress on the terminal");
     command->callback([arguments, &exit_code] {
       const Status done = run(*arguments);
       exit_code = done.ok() ? kOk : fail("task run " + arguments->command->op, done.error());
     });
   }
+  add_plan(task, exit_code);
 }
 
 }  // namespace cairn::tools
