@@ -44,9 +44,9 @@ struct Plan {
 };
 
 struct Verdict {
-  uint32_t hit = 0;      // sandbox.h's Hit
-  int32_t error = 0;     // an errno: the program did not start; step says where
-  int32_t status = 0;    // as of waitpid()
+  uint32_t hit = 0;    // sandbox.h's Hit
+  int32_t error = 0;   // an errno: the program did not start; step says where
+  int32_t status = 0;  // as of waitpid()
   uint32_t landlock_abi = 0;
   uint8_t proc = 0, scratch_was_full = 0, had_all_processes = 0, lost = 0;  // lost: init was killed by somebody else
   uint32_t unused = 0;

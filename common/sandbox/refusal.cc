@@ -45,8 +45,9 @@ std::string explain_refusal(const std::string& step, int error, const ReadSysctl
     if (read(setting.path) == setting.forbids) remedies += std::string(remedies.empty() ? "" : "; ") + setting.remedy;
   }
   if (remedies.empty())
-    return out + "; user namespaces are forbidden, perhaps by the container that this runs in; or install bubblewrap "
-                 "setuid (chmod u+s /usr/bin/bwrap)";
+    return out +
+           "; user namespaces are forbidden, perhaps by the container that this runs in; or install bubblewrap "
+           "setuid (chmod u+s /usr/bin/bwrap)";
   return out + "; user namespaces are forbidden here. As root: " + remedies +
          "; or install bubblewrap setuid (chmod u+s /usr/bin/bwrap)";
 }

@@ -96,7 +96,9 @@ void Run::Pipes::take_errors() {
 
 void Run::Pipes::take_verdict() {
   Verdict received;
-  const ssize_t got = ::recv(control.get(), &received, sizeof received, MSG_DONTWAIT);
+  ssize_t got = ::recv(control.get(), &received, sizeof received, MSG_DONTWAIT);
+  // Told once if the supervisor went with a kill of ours unread; its verdict is behind it.
+  if (got < 0 && errno == ECONNRESET) got = ::recv(control.get(), &received, sizeof received, MSG_DONTWAIT);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (got == sizeof received) verdict = received;
   input = UniqueFd();

@@ -16,7 +16,7 @@ namespace cairn::sandbox {
 
 struct Run::Pipes {
   UniqueFd input, output, errors;  // not blocking; invalid when they have ended
-  UniqueFd control;  // stays until the end: cancel() may come from another thread at any time
+  UniqueFd control;                // stays until the end: cancel() may come from another thread at any time
   pid_t supervisor = -1;
   OutputSink sink;
   Limits limits;

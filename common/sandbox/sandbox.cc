@@ -22,7 +22,8 @@ namespace cairn::sandbox {
 namespace {
 
 constexpr const char* kBubblewrap = "/usr/bin/bwrap";
-constexpr int kFirstFreeFd = 10;  // above those that the launcher expects, so that none is overwritten before it is used
+constexpr int kFirstFreeFd =
+    10;  // above those that the launcher expects, so that none is overwritten before it is used
 constexpr size_t kMostReadonlyPaths = 40;
 
 // Two ends that are closed in whatever is executed.
@@ -103,8 +104,12 @@ Status check_options(SandboxOptions& options) {
     std::error_code error;
     const std::filesystem::path real = std::filesystem::canonical(path, error);
     if (error || real != path || path == "/")
-      return {Errc::invalid, fmt::format("\"{}\": a read-only path is that of a directory, from / and without links",
-                                         path)};
+      return {Errc::invalid,
+              fmt::format("\"{}\": a read-only path is that of a directory, from / and without links", path)};
+    for (const char* taken : {"/dev/", "/job/", "/proc/", "/scratch/", "/tmp/"}) {
+      if ((path + "/").starts_with(taken))
+        return {Errc::invalid, fmt::format("\"{}\": the sandbox has a {} of its own", path, taken)};
+    }
   }
   return {};
 }
@@ -126,9 +131,8 @@ Result<std::unique_ptr<Run>> Sandbox::launch(const SandboxSpec& spec, OutputSink
   ASSIGN(Ends control, make_control());
   auto pipes = std::make_unique<Run::Pipes>();
   pipes->began = real_clock().now();
-  ASSIGN(pipes->supervisor,
-         spawn(options_.launcher, {input.theirs.get(), out.theirs.get(), errors.theirs.get(), control.theirs.get(),
-                                   plan_there.get()}));
+  ASSIGN(pipes->supervisor, spawn(options_.launcher, {input.theirs.get(), out.theirs.get(), errors.theirs.get(),
+                                                      control.theirs.get(), plan_there.get()}));
   pipes->input = std::move(input.ours);
   pipes->output = std::move(out.ours);
   pipes->errors = std::move(errors.ours);
@@ -146,7 +150,8 @@ Status Sandbox::try_ways() {
     abilities_.way = way;
     bubblewrap_ = way == Abilities::Way::bubblewrap;
     layers_ = kLayerAll & ~(way == Abilities::Way::own_without_user_namespace ? kLayerUser : 0u);
-    ASSIGN(const std::unique_ptr<Run> run, launch(spec, [](std::string_view) { return Status(); }, true));
+    ASSIGN(const std::unique_ptr<Run> run, launch(
+                                               spec, [](std::string_view) { return Status(); }, true));
     return run->end();
   };
   ASSIGN(Verdict verdict, attempt(Abilities::Way::own));

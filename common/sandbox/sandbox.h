@@ -87,7 +87,7 @@ struct Abilities {
 
 struct SandboxOptions {
   std::string launcher;                     // cairn-sandbox; empty: beside this program
-  std::vector<std::string> readonly_paths;  // directories that programs see besides /usr, as /opt
+  std::vector<std::string> readonly_paths;  // directories that programs see besides /usr, as /opt; not below /tmp
   std::string cgroup;                       // a cgroup v2 that is ours, with memory and pids in cgroup.subtree_control
 };
 

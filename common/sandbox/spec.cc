@@ -56,8 +56,7 @@ Status check_time(const char* name, Duration value) {
 }
 Status check_bytes(const char* name, uint64_t value, uint64_t least, uint64_t most) {
   if (value >= least && value <= most) return {};
-  return refused(
-      fmt::format("{} of {} bytes; from {} to {}", name, value, format_size(least), format_size(most)));
+  return refused(fmt::format("{} of {} bytes; from {} to {}", name, value, format_size(least), format_size(most)));
 }
 Status check_count(const char* name, uint32_t value, uint32_t least, uint32_t most) {
   if (value >= least && value <= most) return {};

@@ -13,7 +13,8 @@ inline constexpr uint32_t kInsideId = 1000;
 // root.cc: the root that the program sees, and then the only one. /scratch belongs to id. Says in the report whether
 // there is a /proc.
 void enter_own_root(const PlanView& plan, uint32_t id, int report_fd, Report& report);
-// restrict.cc
+// restrict.cc. The first needs a capability, so it comes before the second, and before root becomes somebody else.
+void empty_bounding_set(const PlanView& plan, int report_fd);
 void drop_capabilities(const PlanView& plan, int report_fd);
 // What only the program has, not init: rlimits, Landlock, system calls. Afterwards only execve and failing are left.
 void restrict_program(const PlanView& plan, int report_fd);

@@ -163,6 +163,7 @@ class Supervisor {
   const PlanView* plan = PlanView::map();
   if (plan == nullptr) report_failure(report_fd, "read the plan", EINVAL);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // of bubblewrap, which has it of the supervisor
+  empty_bounding_set(*plan, report_fd);
   drop_capabilities(*plan, report_fd);
   be_init(*plan, report_fd, {});
 }

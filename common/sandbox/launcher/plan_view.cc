@@ -25,8 +25,7 @@ char** take_strings(char*& at, uint32_t count) {
 const PlanView* PlanView::map() {
   struct stat found {};
   if (::fstat(kPlanFd, &found) != 0 || static_cast<size_t>(found.st_size) < sizeof(Plan)) return nullptr;
-  void* mapped =
-      ::mmap(nullptr, static_cast<size_t>(found.st_size), PROT_READ | PROT_WRITE, MAP_PRIVATE, kPlanFd, 0);
+  void* mapped = ::mmap(nullptr, static_cast<size_t>(found.st_size), PROT_READ | PROT_WRITE, MAP_PRIVATE, kPlanFd, 0);
   if (mapped == MAP_FAILED || static_cast<const Plan*>(mapped)->magic != kPlanMagic) return nullptr;
   static PlanView view;
   view.plan_ = static_cast<const Plan*>(mapped);

@@ -80,8 +80,10 @@ void restrict_files(const PlanView& plan, int report_fd) {
   for (char* const* path = plan.readonly_paths(); *path != nullptr; ++path) landlock.allow(*path, kReadAndExecute);
   for (const char* path : {"/dev/null", "/dev/zero", "/dev/full", "/dev/urandom"})
     landlock.allow(path, kReadFile | kWriteFile);
-  if (plan.has(kLayerMounts)) landlock.allow("/proc", kReadFile | kReadDirectory);
-  landlock.allow("/dev/fd", kReadDirectory);
+  if (plan.has(kLayerMounts)) {
+    landlock.allow("/", kReadDirectory);  // of its own root; what may be read there is below
+    landlock.allow("/proc", kReadFile | kReadDirectory);
+  }
   landlock.allow("/scratch", ~(kExecute | kMakeCharacterDevice | kMakeBlockDevice | kMakeSocket | kIoctlDevice));
   landlock.enforce();
 }
@@ -124,13 +126,17 @@ uint32_t landlock_abi() {
   return abi < 0 ? 0 : static_cast<uint32_t>(abi);
 }
 
-void drop_capabilities(const PlanView& plan, int report_fd) {
+void empty_bounding_set(const PlanView& plan, int report_fd) {
   if (!plan.has(kLayerCapabilities)) return;
   for (unsigned capability = 0; ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; ++capability) {
     // Without CAP_SETPCAP (bubblewrap has taken it) the bounding set stays: no_new_privs makes it useless.
     if (::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0 && errno != EPERM)
       report_failure(report_fd, "PR_CAPBSET_DROP", errno);
   }
+}
+
+void drop_capabilities(const PlanView& plan, int report_fd) {
+  if (!plan.has(kLayerCapabilities)) return;
   ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct none[2] = {};

@@ -10,7 +10,7 @@ namespace cairn::sandbox {
 struct Started {
   pid_t pid = -1;  // what is killed to end all: init, or bubblewrap
   int pidfd = -1;
-  int report_fd = -1;           // where it writes its Report
+  int report_fd = -1;            // where it writes its Report
   const char* failed = nullptr;  // the step; errno says why
 };
 // cgroup_fd: where it is born, or -1.

@@ -79,8 +79,8 @@ void become(uint32_t id, int report_fd) {
   if (plan.has(kLayerIpc) && ::sethostname("cairn", 5) < 0) report_failure(report_fd, "sethostname", errno);
   Report report;
   enter_own_root(plan, user ? kInsideId : outside_id, report_fd, report);
+  empty_bounding_set(plan, report_fd);
   if (!user && ::geteuid() == 0) {
-    ::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0);  // the bounding set is still to be emptied
     become(outside_id, report_fd);
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::poll(&supervisor, 1, 0) != 0) ::_exit(127);
