@@ -23,8 +23,7 @@ std::string hit_text(const Outcome& outcome) {
     case Hit::output:
       return fmt::format("it wrote more than its bound, {} of output", format_size(limits.output_bytes));
     case Hit::scratch:
-      return fmt::format("it wrote a file larger than its bound, {} of scratch space",
-                         format_size(limits.scratch_bytes));
+      return fmt::format("it wrote more than its bound, {} of scratch space", format_size(limits.scratch_bytes));
     case Hit::cancelled:
       return "it was cancelled";
   }

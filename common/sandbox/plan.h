@@ -38,8 +38,9 @@ struct Plan {
   int64_t wall_ns = 0, cpu_ns = 0;
   uint64_t memory_bytes = 0, scratch_bytes = 0;
   uint32_t processes = 0, descriptors = 0;
-  uint32_t words = 0, variables = 0, readonly_paths = 0, unused = 0;  // strings, in this order; then cgroup, launcher
-  uint64_t filter_at = 0, filter_bytes = 0;                           // of struct sock_filter
+  uint32_t words = 0, variables = 0, readonly_paths = 0,
+           unused = 0;                       // strings, in this order; then cgroup, launcher, bubblewrap
+  uint64_t filter_at = 0, filter_bytes = 0;  // of struct sock_filter
   uint64_t program_at = 0, program_bytes = 0;
 };
 

@@ -162,7 +162,11 @@ Result<Outcome> Run::finish() {
   ASSIGN(const Verdict verdict, end());
   Pipes& pipes = *pipes_;
   if (verdict.error != 0) return start_error(verdict);
-  if (verdict.lost != 0) return {Errc::io, "sandbox: the program was killed from outside"};
+  if (verdict.lost != 0) {
+    // Or bubblewrap gave up, which says why there.
+    const std::string& tail = pipes.error_tail;
+    return {Errc::io, "sandbox: it was ended from outside" + (tail.empty() ? "" : "; it said: " + tail)};
+  }
   Outcome outcome;
   outcome.hit = static_cast<Hit>(verdict.hit);
   if (pipes.too_much_output) outcome.hit = Hit::output;

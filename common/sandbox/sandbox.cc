@@ -21,7 +21,6 @@
 namespace cairn::sandbox {
 namespace {
 
-constexpr const char* kBubblewrap = "/usr/bin/bwrap";
 constexpr int kFirstFreeFd =
     10;  // above those that the launcher expects, so that none is overwritten before it is used
 constexpr size_t kMostReadonlyPaths = 40;
@@ -86,9 +85,9 @@ Result<std::string> find_launcher() {
   return (self.parent_path() / "cairn-sandbox").string();
 }
 
-bool bubblewrap_is_setuid() {
+bool is_setuid_root(const std::string& program) {
   struct stat found {};
-  return ::stat(kBubblewrap, &found) == 0 && found.st_uid == 0 && (found.st_mode & S_ISUID) != 0;
+  return ::stat(program.c_str(), &found) == 0 && found.st_uid == 0 && (found.st_mode & S_ISUID) != 0;
 }
 
 Status check_options(SandboxOptions& options) {
@@ -159,7 +158,7 @@ Status Sandbox::try_ways() {
   if (verdict.error != 0 && forbids_user_namespaces(verdict.step, verdict.error)) {
     if (::geteuid() == 0) {
       ASSIGN(verdict, attempt(Abilities::Way::own_without_user_namespace));
-    } else if (bubblewrap_is_setuid()) {
+    } else if (is_setuid_root(options_.bubblewrap)) {
       ASSIGN(verdict, attempt(Abilities::Way::bubblewrap));
     }
   }

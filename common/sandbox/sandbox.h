@@ -86,9 +86,10 @@ struct Abilities {
 };
 
 struct SandboxOptions {
-  std::string launcher;                     // cairn-sandbox; empty: beside this program
-  std::vector<std::string> readonly_paths;  // directories that programs see besides /usr, as /opt; not below /tmp
-  std::string cgroup;                       // a cgroup v2 that is ours, with memory and pids in cgroup.subtree_control
+  std::string launcher = {};                     // cairn-sandbox; empty: beside this program
+  std::vector<std::string> readonly_paths = {};  // directories that programs see besides /usr, as /opt; not below /tmp
+  std::string bubblewrap = "/usr/bin/bwrap";     // for ordinary users without user namespaces, if it is setuid root
+  std::string cgroup = {};  // a cgroup v2 that is ours, with memory and pids in its cgroup.subtree_control
 };
 
 // Takes the bytes of standard output in order; an error ends the program and is what feed() or finish() answers.

@@ -95,6 +95,7 @@ std::string encode(const SandboxSpec& spec, const PlanParts& parts) {
   for (const std::string& path : parts.options.readonly_paths) add(out, path);
   add(out, parts.options.cgroup);
   add(out, parts.options.launcher);
+  add(out, parts.options.bubblewrap);
   out.resize((out.size() + 15) / 16 * 16);  // sock_filter is aligned
   plan.filter_at = out.size();
   plan.filter_bytes = parts.filter.size();

@@ -247,7 +247,7 @@ TEST_F(EscapesTest, SetuidProgramsStayWhatTheyAre) {
   std::filesystem::create_directory(folder);
   std::filesystem::copy_file(places.probe, program);
   ASSERT_EQ(::chmod(program.c_str(), 04755), 0);
-  const std::unique_ptr<Sandbox> sandbox = open_sandbox({.launcher = {}, .readonly_paths = {folder}, .cgroup = {}});
+  const std::unique_ptr<Sandbox> sandbox = open_sandbox({.readonly_paths = {folder}});
   SandboxSpec spec = probe_spec({"who"});
   spec.argv[0] = program;
   EXPECT_EQ(run_here(*sandbox, spec).output, "uid 1000 1000 gid 1000 1000 no_new_privs 1\n");

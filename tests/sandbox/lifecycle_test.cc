@@ -169,30 +169,53 @@ TEST_F(LifecycleTest, RootDoesWithoutANamespaceOfUsers) {
   EXPECT_THAT(bomb.output, HasSubstr("held: fork")) << bomb.text();
 }
 
-// What an ordinary user's programs get where user namespaces are forbidden and bubblewrap is setuid; here it makes one.
-TEST_F(LifecycleTest, BubblewrapHoldsAsWell) {
-  if (!fs::exists("/usr/bin/bwrap")) GTEST_SKIP() << "bubblewrap is not installed";
-  SandboxForTests::through_bubblewrap(*sandbox_);
+// What an ordinary user's programs get where user namespaces are forbidden and bubblewrap is setuid: forks and all.
+void expect_held(const Sandbox& sandbox) {
   SandboxSpec script = shell_spec("");
   script.argv = {kProgramPath};
   script.program =
       "#!/bin/sh\ncat; echo kept > /scratch/file; cat /tmp/file; env | sort | head -1; ls -d /home /proc; echo x > /x "
       "|| echo held";
-  const Ran ran = run_here(*sandbox_, script, "input\n");
+  const Ran ran = run_here(sandbox, script, "input\n");
   EXPECT_EQ(ran.output, "input\nkept\nHOME=/scratch\nheld\n") << ran.text();
-  EXPECT_THAT(run_here(*sandbox_, probe_spec({"calls"})).output, HasSubstr("held")) << "the filter";
+  EXPECT_THAT(run_here(sandbox, probe_spec({"calls"})).output, HasSubstr("held")) << "the filter";
   for (const char* path : {"/etc/passwd", "/root/.bashrc", "/var/lib/dpkg/status", "/proc/self/status"})
-    EXPECT_THAT(run_here(*sandbox_, probe_spec({"read", path})).output, HasSubstr("held")) << path;
-  EXPECT_THAT(run_here(*sandbox_, probe_spec({"signal", std::to_string(::getpid())})).output, HasSubstr("held"));
-  EXPECT_THAT(run_here(*sandbox_, probe_spec({"descriptors"})).output, HasSubstr("held"));
-  EXPECT_EQ(run_here(*sandbox_, shell_spec("exit 7")).outcome.exit_code, 7);
+    EXPECT_THAT(run_here(sandbox, probe_spec({"read", path})).output, HasSubstr("held")) << path;
+  EXPECT_THAT(run_here(sandbox, probe_spec({"signal", std::to_string(::getpid())})).output, HasSubstr("held"));
+  EXPECT_THAT(run_here(sandbox, probe_spec({"descriptors"})).output, HasSubstr("held"));
+  EXPECT_EQ(run_here(sandbox, shell_spec("exit 7")).outcome.exit_code, 7);
   SandboxSpec memory = probe_spec({"memory", "300"});
   memory.limits.memory_bytes = 64u << 20;
-  EXPECT_EQ(run_here(*sandbox_, memory).outcome.hit, Hit::memory);
+  EXPECT_EQ(run_here(sandbox, memory).outcome.hit, Hit::memory);
   SandboxSpec slow = probe_spec({"wait"});
   slow.limits.wall = std::chrono::milliseconds(300);
-  EXPECT_EQ(run_here(*sandbox_, slow).outcome.hit, Hit::wall);
+  EXPECT_EQ(run_here(sandbox, slow).outcome.hit, Hit::wall);
+  SandboxSpec full = shell_spec("head -c 3000000 /dev/zero > a; head -c 3000000 /dev/zero > b && sleep 10");
+  full.limits.scratch_bytes = 4u << 20;
+  const Ran filled = run_here(sandbox, full);
+  EXPECT_TRUE(filled.outcome.hit == Hit::scratch || filled.outcome.exit_code == 1 ||
+              filled.outcome.error_tail.find("No space left") != std::string::npos)
+      << filled.text();
+  SandboxSpec bomb = probe_spec({"fork", "100"});
+  bomb.limits.processes = 8;
+  EXPECT_THAT(run_here(sandbox, bomb).output, HasSubstr("held: fork"));
   EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1);
+}
+
+// Without the privilege it makes a namespace of users itself.
+TEST_F(LifecycleTest, BubblewrapHoldsAsWell) {
+  if (!fs::exists("/usr/bin/bwrap")) GTEST_SKIP() << "bubblewrap is not installed";
+  if (::geteuid() == 0) GTEST_SKIP() << "for ordinary users alone: root needs no bubblewrap";
+  SandboxForTests::through_bubblewrap(*sandbox_);
+  expect_held(*sandbox_);
+}
+
+TEST_F(LifecycleTest, BubblewrapThatIsSetuidHoldsAsWell) {
+  if (places.bubblewrap.empty()) GTEST_SKIP() << "bubblewrap is not installed, or root did not start the tests";
+  if (::geteuid() == 0) GTEST_SKIP() << "for ordinary users alone: root needs no bubblewrap";
+  const auto sandbox = open_sandbox({.bubblewrap = places.bubblewrap});
+  SandboxForTests::through_bubblewrap(*sandbox);
+  expect_held(*sandbox);
 }
 
 TEST(RefusalTest, SaysWhichSettingForbidsIt) {
@@ -210,7 +233,7 @@ TEST(RefusalTest, SaysWhichSettingForbidsIt) {
 }
 
 TEST(RefusalTest, AMissingLauncherIsNamed) {
-  const auto sandbox = Sandbox::open({.launcher = "/nowhere/cairn-sandbox", .readonly_paths = {}, .cgroup = {}});
+  const auto sandbox = Sandbox::open({.launcher = "/nowhere/cairn-sandbox"});
   ASSERT_FALSE(sandbox.ok());
   EXPECT_EQ(sandbox.code(), Errc::not_found);
   EXPECT_THAT(sandbox.error().what, HasSubstr("/nowhere/cairn-sandbox"));
@@ -218,7 +241,7 @@ TEST(RefusalTest, AMissingLauncherIsNamed) {
 
 TEST(RefusalTest, ReadOnlyPathsAreDirectoriesWithoutLinks) {
   for (const char* path : {"relative", "/", "/usr/../usr", "/nowhere", "/tmp", "/proc/1", "/bin/sh"}) {
-    const auto sandbox = Sandbox::open({.launcher = places.launcher, .readonly_paths = {path}, .cgroup = {}});
+    const auto sandbox = Sandbox::open({.launcher = places.launcher, .readonly_paths = {path}});
     EXPECT_FALSE(sandbox.ok()) << path;
   }
 }

@@ -90,7 +90,12 @@ int main(int argc, char** argv) {
   char folder[] = "/var/tmp/cairn-sandbox-test-XXXXXX";
   if (::mkdtemp(folder) == nullptr || ::chmod(folder, 0755) != 0) return 1;
   const fs::path build = fs::read_symlink("/proc/self/exe").parent_path();
-  places = {folder, std::string(folder) + "/cairn-sandbox", std::string(folder) + "/bin/sandbox_probe"};
+  places = {folder, std::string(folder) + "/cairn-sandbox", {}, std::string(folder) + "/bin/sandbox_probe"};
+  if (::geteuid() == 0 && fs::exists("/usr/bin/bwrap")) {
+    places.bubblewrap = std::string(folder) + "/bwrap";
+    fs::copy_file("/usr/bin/bwrap", places.bubblewrap);
+    if (::chmod(places.bubblewrap.c_str(), 04755) != 0) return 1;
+  }
   fs::create_directory(std::string(folder) + "/bin");
   fs::copy_file(build / "../bin/cairn-sandbox", places.launcher);
   fs::copy_file(build / "sandbox_probe", places.probe);

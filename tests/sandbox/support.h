@@ -17,9 +17,10 @@ struct SandboxForTests {
 
 // Set by main.cc before the first test: the launcher and the probe lie where every user may execute them.
 struct Places {
-  std::string folder;    // ours alone to write, of the user that the tests run as
-  std::string launcher;  // a copy of cairn-sandbox
-  std::string probe;     // of probe.cc, static; alone in its folder
+  std::string folder;      // ours alone to write, of the user that the tests run as
+  std::string launcher;    // a copy of cairn-sandbox
+  std::string bubblewrap;  // a copy that is setuid root; empty if there is none, or only root could make it
+  std::string probe;       // of probe.cc, static; alone in its folder
 };
 extern Places places;
 

@@ -36,14 +36,14 @@ namespace {
   report_failure(report_fd, step, error);
 }
 
-[[noreturn]] void become_program(const PlanView& plan, int report_fd) {
+[[noreturn]] void become_program(const PlanView& plan, uint32_t foreign_tasks, int report_fd) {
   ::setsid();  // no terminal, and signals to its group reach nobody else
   ::umask(077);
   // Until now the plan and the report were needed; the program finds 0, 1 and 2 alone.
   if (plan.has(kLayerDescriptors) && ::close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
     report_failure(report_fd, "close_range", errno);
   ::fcntl(report_fd, F_SETFD, FD_CLOEXEC);
-  restrict_program(plan, report_fd);
+  restrict_program(plan, foreign_tasks, report_fd);
   if (plan.plan().probe != 0) ::_exit(0);
   execute(plan, report_fd);
 }
@@ -68,7 +68,7 @@ void report_failure(int report_fd, const char* step, int error_number) {
   ::_exit(127);
 }
 
-void be_init(const PlanView& plan, int report_fd, Report report) {
+void be_init(const PlanView& plan, uint32_t foreign_tasks, int report_fd, Report report) {
   // Nobody inside may look at this process, which has the program's uid.
   ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   report.landlock_abi = landlock_abi();
@@ -76,7 +76,7 @@ void be_init(const PlanView& plan, int report_fd, Report report) {
   // and descriptors are each one's own. A fifth of the time of a start.
   const pid_t program = ::vfork();
   if (program < 0) report_failure(report_fd, "vfork", errno);
-  if (program == 0) become_program(plan, report_fd);
+  if (program == 0) become_program(plan, foreign_tasks, report_fd);
   for (const int fd : {0, 1, 2}) ::close(fd);  // the program's alone: whoever feeds it notices when it closes them
   int status = 0;
   for (pid_t ended; (ended = ::waitpid(-1, &status, __WALL)) != program;) {

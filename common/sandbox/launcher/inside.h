@@ -17,9 +17,10 @@ void enter_own_root(const PlanView& plan, uint32_t id, int report_fd, Report& re
 void empty_bounding_set(const PlanView& plan, int report_fd);
 void drop_capabilities(const PlanView& plan, int report_fd);
 // What only the program has, not init: rlimits, Landlock, system calls. Afterwards only execve and failing are left.
-void restrict_program(const PlanView& plan, int report_fd);
+// foreign_tasks: how many processes and threads of the same id are counted with its own, being outside.
+void restrict_program(const PlanView& plan, uint32_t foreign_tasks, int report_fd);
 uint32_t landlock_abi();
 // init.cc, as init of the namespace: starts the program, reaps whoever is left to it, reports, and exits.
-[[noreturn]] void be_init(const PlanView& plan, int report_fd, Report report);
+[[noreturn]] void be_init(const PlanView& plan, uint32_t foreign_tasks, int report_fd, Report report);
 
 }  // namespace cairn::sandbox

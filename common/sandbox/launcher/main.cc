@@ -88,6 +88,8 @@ class Supervisor {
     if (cpu_ns > static_cast<uint64_t>(plan_.plan().cpu_ns)) return stop(kCpu), true;
     if (usage.memory_bytes > plan_.plan().memory_bytes && exact_memory_of(started_.pid) > plan_.plan().memory_bytes)
       return stop(kMemory), true;
+    if (plan_.plan().bubblewrap != 0 && scratch_bytes_of(started_.pid) > plan_.plan().scratch_bytes)
+      return stop(kScratch), true;
     return false;
   }
 
@@ -158,14 +160,14 @@ class Supervisor {
   Verdict verdict_;
 };
 
-[[noreturn]] void go_on_inside(const char* report_text) {
+[[noreturn]] void go_on_inside(const char* report_text, const char* foreign_tasks) {
   const int report_fd = std::atoi(report_text);
   const PlanView* plan = PlanView::map();
   if (plan == nullptr) report_failure(report_fd, "read the plan", EINVAL);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // of bubblewrap, which has it of the supervisor
   empty_bounding_set(*plan, report_fd);
   drop_capabilities(*plan, report_fd);
-  be_init(*plan, report_fd, {});
+  be_init(*plan, static_cast<uint32_t>(std::atoi(foreign_tasks)), report_fd, {});
 }
 
 }  // namespace
@@ -173,7 +175,7 @@ class Supervisor {
 
 int main(int argc, char** argv) {
   using namespace cairn::sandbox;
-  if (argc == 3 && std::strcmp(argv[1], "--inside") == 0) go_on_inside(argv[2]);
+  if (argc == 4 && std::strcmp(argv[1], "--inside") == 0) go_on_inside(argv[2], argv[3]);
   const PlanView* plan = PlanView::map();
   if (plan == nullptr) {
     std::fprintf(stderr, "cairn-sandbox is started by CairnFS, to run programs of tasks; it has no use of its own\n");

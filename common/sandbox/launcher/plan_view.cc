@@ -36,6 +36,8 @@ const PlanView* PlanView::map() {
   view.cgroup_ = at;
   at += std::strlen(at) + 1;
   view.launcher_ = at;
+  at += std::strlen(at) + 1;
+  view.bubblewrap_ = at;
   return &view;
 }
 

@@ -21,6 +21,7 @@ class PlanView {
   char* const* readonly_paths() const { return readonly_paths_; }  // ends with null
   const char* cgroup() const { return cgroup_; }                   // empty: none
   const char* launcher() const { return launcher_; }               // the path of this program
+  const char* bubblewrap() const { return bubblewrap_; }           // the path of bwrap
   sock_fprog filter() const;
   std::string_view program() const { return {at(plan_->program_at), plan_->program_bytes}; }
 
@@ -34,6 +35,7 @@ class PlanView {
   char** readonly_paths_ = nullptr;
   const char* cgroup_ = nullptr;
   const char* launcher_ = nullptr;
+  const char* bubblewrap_ = nullptr;
 };
 
 }  // namespace cairn::sandbox

@@ -98,7 +98,7 @@ void bound(int report_fd, __rlimit_resource resource, uint64_t most) {
 
 // Each process alone. The supervisor watches them together, and more exactly: what is here stops the one that is
 // faster than its samples, and leaves room so that it is not the first to stop anybody.
-void bound_resources(const PlanView& plan, int report_fd) {
+void bound_resources(const PlanView& plan, uint32_t foreign_tasks, int report_fd) {
   const Plan& limits = plan.plan();
   constexpr uint64_t kMiB = 1u << 20, kSecond = 1'000'000'000;
   // Address space without pages costs nothing, and some languages reserve much of it.
@@ -108,7 +108,7 @@ void bound_resources(const PlanView& plan, int report_fd) {
   bound(report_fd, RLIMIT_CPU, static_cast<uint64_t>(limits.cpu_ns) / kSecond + 2);
   bound(report_fd, RLIMIT_FSIZE, limits.scratch_bytes);
   bound(report_fd, RLIMIT_NOFILE, limits.descriptors);
-  bound(report_fd, RLIMIT_NPROC, limits.processes + uint64_t{1});  // init has the same uid
+  bound(report_fd, RLIMIT_NPROC, limits.processes + uint64_t{1} + foreign_tasks);  // init has the same uid
   // 0 would still start a program that core_pattern names; 1 stops that too, and is less than any core file.
   bound(report_fd, RLIMIT_CORE, 1);
   bound(report_fd, RLIMIT_MEMLOCK, 64 << 10);
@@ -143,8 +143,8 @@ void drop_capabilities(const PlanView& plan, int report_fd) {
   if (::syscall(SYS_capset, &header, none) < 0) report_failure(report_fd, "capset", errno);
 }
 
-void restrict_program(const PlanView& plan, int report_fd) {
-  if (plan.has(kLayerRlimits)) bound_resources(plan, report_fd);
+void restrict_program(const PlanView& plan, uint32_t foreign_tasks, int report_fd) {
+  if (plan.has(kLayerRlimits)) bound_resources(plan, foreign_tasks, report_fd);
   if (plan.has(kLayerNoNewPrivs) && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
     report_failure(report_fd, "PR_SET_NO_NEW_PRIVS", errno);
   restrict_files(plan, report_fd);

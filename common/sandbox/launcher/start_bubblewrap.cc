@@ -1,4 +1,5 @@
-// bubblewrap makes the namespaces and the root; within, this program goes on as `cairn-sandbox --inside REPORT_FD`.
+// bubblewrap makes the namespaces and the root; within, this program goes on as `cairn-sandbox --inside REPORT_FD
+// TASKS`.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -10,6 +11,7 @@
 
 #include "common/sandbox/launcher/inside.h"
 #include "common/sandbox/launcher/start.h"
+#include "common/sandbox/launcher/watch.h"
 
 namespace cairn::sandbox {
 namespace {
@@ -43,11 +45,15 @@ int file_of(std::string_view bytes) {
 }
 
 [[noreturn]] void become_bubblewrap(const PlanView& plan, int report_fd) {
-  static char scratch[32], report[16], program[16], links[6][256];
+  static char scratch[32], report[16], tasks[16], program[16], links[6][256];
   std::snprintf(scratch, sizeof scratch, "%llu", static_cast<unsigned long long>(plan.plan().scratch_bytes));
   std::snprintf(report, sizeof report, "%d", report_fd);
+  // Set up by root it makes no namespace of users: what this user runs elsewhere counts against RLIMIT_NPROC.
+  struct stat bubblewrap {};
+  const bool as_root = ::stat(plan.bubblewrap(), &bubblewrap) == 0 && (bubblewrap.st_mode & S_ISUID) != 0;
+  std::snprintf(tasks, sizeof tasks, "%u", as_root ? tasks_of_user(::getuid()) : 0u);
   static Words words;
-  words.add("/usr/bin/bwrap", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts");
+  words.add(plan.bubblewrap(), "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts");
   words.add("--unshare-cgroup-try", "--hostname", "cairn", "--die-with-parent", "--new-session", "--as-pid-1");
   words.add("--clearenv", "--ro-bind", "/usr", "/usr");
   int link = 0;
@@ -67,13 +73,15 @@ int file_of(std::string_view bytes) {
     std::snprintf(program, sizeof program, "%d", fd);
     words.add("--perms", "0555", "--file", static_cast<const char*>(program), "/job/program");
   }
-  words.add("--perms", "0700", "--size", static_cast<const char*>(scratch), "--tmpfs", "/scratch");
+  words.add("--perms", "0700");
+  if (!as_root) words.add("--size", static_cast<const char*>(scratch));  // refused otherwise: then the supervisor looks
+  words.add("--tmpfs", "/scratch");
   words.add("--symlink", "/scratch", "/tmp", "--remount-ro", "/", "--chdir", "/scratch");
-  words.add("--", "/job/launcher", "--inside", static_cast<const char*>(report));
+  words.add("--", "/job/launcher", "--inside", static_cast<const char*>(report), static_cast<const char*>(tasks));
   ::fcntl(report_fd, F_SETFD, 0);
   char* const nothing[] = {nullptr};
-  ::execve("/usr/bin/bwrap", words.argv(), nothing);
-  report_failure(report_fd, "execute /usr/bin/bwrap (is bubblewrap installed?)", errno);
+  ::execve(plan.bubblewrap(), words.argv(), nothing);
+  report_failure(report_fd, "execute bubblewrap (is it installed?)", errno);
 }
 
 }  // namespace

@@ -86,7 +86,7 @@ void become(uint32_t id, int report_fd) {
     if (::poll(&supervisor, 1, 0) != 0) ::_exit(127);
   }
   drop_capabilities(plan, report_fd);
-  be_init(plan, report_fd, report);
+  be_init(plan, 0, report_fd, report);
 }
 
 }  // namespace

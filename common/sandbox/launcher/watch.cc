@@ -2,6 +2,8 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -97,6 +99,37 @@ uint64_t exact_memory_of(pid_t root) {
   };
   walk(root, 0, add);
   return sum;
+}
+
+uint64_t scratch_bytes_of(pid_t root) {
+  uint64_t bytes = 0;
+  const auto look = [&](pid_t pid, uint32_t) {
+    char path[64];
+    std::snprintf(path, sizeof path, "/proc/%d/root/scratch", pid);
+    struct statvfs found {};
+    if (pid != root && bytes == 0 && ::statvfs(path, &found) == 0)
+      bytes = (found.f_blocks - found.f_bfree) * found.f_frsize;
+  };
+  walk(root, 0, look);
+  return bytes;
+}
+
+uint32_t tasks_of_user(uid_t uid) {
+  uint32_t tasks = 0;
+  DIR* processes = ::opendir("/proc");
+  if (processes == nullptr) return 0;
+  while (const dirent* entry = ::readdir(processes)) {
+    char path[96];
+    struct stat found {};
+    const pid_t pid = std::atoi(entry->d_name);
+    std::snprintf(path, sizeof path, "/proc/%d", pid);
+    if (pid <= 0 || ::stat(path, &found) != 0 || found.st_uid != uid) continue;
+    std::snprintf(path, sizeof path, "/proc/%d/status", pid);
+    const char* threads = std::strstr(read_small(path), "Threads:");
+    if (threads != nullptr) tasks += static_cast<uint32_t>(std::atoi(threads + std::strlen("Threads:")));
+  }
+  ::closedir(processes);
+  return tasks;
 }
 
 }  // namespace cairn::sandbox

@@ -16,4 +16,9 @@ Usage usage_of(pid_t root);
 // The same memory, but shared pages are shared out: exact, and slower. Where the kernel does not tell, as above.
 uint64_t exact_memory_of(pid_t root);
 
+// How many bytes lie in the /scratch of what descends from it, as far as one of these may be looked at.
+uint64_t scratch_bytes_of(pid_t root);
+// How many processes and threads there are of a user.
+uint32_t tasks_of_user(uid_t uid);
+
 }  // namespace cairn::sandbox
