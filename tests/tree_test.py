@@ -17,6 +17,7 @@ MAY_INCLUDE = {
     "common/base": [],
     "common/meta": ["common/base", "common/stripe"],
     "common/probes": ["common/base"],
+    "common/programs": ["common/base", "common/sandbox", "common/tasks"],
     "common/sandbox": ["common/base"],
     "common/stripe": ["common/base", "common/meta", "common/probes"],
     "common/tasks": ["common/base"],

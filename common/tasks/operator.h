@@ -30,11 +30,14 @@ namespace cairn::tasks {
 struct Needs {
   bool whole_files = false;   // one split for each file, from its first to its last byte: order matters within it
   bool csv_heads = false;     // InputFile::head is read before the operator is made
+  bool whole_lines = false;   // splits begin and end behind a \n, or where the file does: its programs see whole lines
   bool quote_states = false;  // Split::starts_inside_quotes must be true to the file (quote_survey.h)
 };
 
 // The next bytes of a split, in order, in pieces of any size that stay valid until the next call; empty at its end.
 using SplitBytes = std::function<Result<std::string_view>()>;
+
+class ProgramRunner;  // program_runner.h
 
 class Partial {
  public:
@@ -70,6 +73,9 @@ class Operator {
 
   virtual Needs needs() const = 0;
   virtual std::unique_ptr<Partial> empty() const = 0;
+  // Who runs programs, for operators that need one (OperatorInfo::runs_programs). Before the first partial; outlives
+  // it.
+  virtual void use_programs(ProgramRunner&) {}
 
   const std::vector<InputFile>& files() const { return files_; }
   uint64_t fingerprint() const { return fingerprint_; }  // of the whole job: operator, arguments, files

@@ -17,6 +17,7 @@ struct OptionInfo {
   const char* value;  // what stands for its text in a help; empty for a flag
   const char* help;
   enum class Kind : uint8_t { optional, required, positional } kind = Kind::optional;  // positional: required too
+  bool is_file = false;  // who reads the command line puts the file's bytes in its place
 };
 
 struct OperatorInfo {
@@ -26,6 +27,7 @@ struct OperatorInfo {
   std::vector<OptionInfo> options;
   Needs (*needs)(const Arguments& arguments);
   Result<std::unique_ptr<Operator>> (*make)(const Job& job);  // arguments are known by name, required ones are there
+  bool runs_programs = false;  // Operator::use_programs is called before it maps or finishes
 };
 
 std::span<const OperatorInfo> operators();
@@ -36,6 +38,7 @@ Result<std::unique_ptr<Operator>> make_operator(const Job& job);
 
 // One for each file of operators/.
 OperatorInfo checksum_operator();
+OperatorInfo exec_operator();
 OperatorInfo grep_operator();
 OperatorInfo stats_operator();
 OperatorInfo top_operator();

@@ -41,6 +41,7 @@ nlohmann::json to_json(const Value& value) {
 }  // namespace
 
 std::string to_csv(const Table& table) {
+  if (table.raw) return std::get<std::string>(table.rows.at(0).at(0));
   std::string out;
   for (size_t i = 0; i < table.columns.size(); ++i) {
     if (i > 0) out += ',';

@@ -14,6 +14,7 @@ using Value = std::variant<std::monostate, uint64_t, double, std::string>;
 struct Table {
   std::vector<std::string> columns;
   std::vector<std::vector<Value>> rows;  // each as long as columns
+  bool raw = false;                      // one text, which to_csv() gives as it is: what programs wrote
 };
 
 // RFC 4180 with a header, lines ending in LF. A double is the shortest text that reads back as the same double; NaN and

@@ -203,6 +203,60 @@ class TaskTry(unittest.TestCase):
             self.assertEqual((done.returncode, done.stdout), (status, b""), arguments)
             self.assertIn(message, done.stderr.decode())
 
+    def exec_output(self, *arguments):
+        done = run("exec", *arguments)
+        self.assertEqual(done.returncode, 0, done.stderr.decode())
+        return done.stdout
+
+    def test_exec_of_lines_is_the_program_on_the_whole_files(self):
+        lines = [b"%d,%s,%d" % (i, bytes(self.rng.choice(b"abc") for _ in range(self.rng.randrange(30))), i * 7 % 100) for i in range(2000)]
+        paths = [self.path("a", b"\n".join(lines[:900]) + b"\n"), self.path("b", b"\n".join(lines[900:])), self.path("empty", b"")]
+        program = "{ print NR > 0 ? $3 : 0 }"
+        wanted = b"".join(subprocess.run(["awk", "-F,", program, path], capture_output=True, check=True).stdout for path in paths)
+        for split in ["7", "4K", "1M"]:
+            # One run for each line is slow: few lines then.
+            files = paths if split != "7" else [self.path("few", b"\n".join(lines[:12]))]
+            expected = wanted if split != "7" else subprocess.run(["awk", "-F,", program, *files], capture_output=True, check=True).stdout
+            self.assertEqual(self.exec_output(f"awk -F, '{program}'", *files, "--split", split, "--threads", "2"), expected)
+
+    def test_exec_puts_parts_together_with_a_second_program(self):
+        words = [self.rng.choice(["red", "green", "blue"]) for _ in range(5000)]
+        path = self.path("words", "".join(word + "\n" for word in words).encode())
+        merge = "awk '{ n[$2] += $1 } END { for (k in n) print k, n[k] }' | sort"
+        wanted = "".join(f"{word} {words.count(word)}\n" for word in sorted(set(words))).encode()
+        self.assertEqual(self.exec_output("sort | uniq -c", "--merge", merge, path, "--split", "4K"), wanted)
+        self.assertEqual(len(self.exec_output("sort | uniq -c", path, "--split", "4K").splitlines()) % 3, 0)
+
+    def test_exec_ships_a_script(self):
+        script = self.path("sum.py", b"#!/usr/bin/python3 -S\nimport os, sys\nprint(os.environ['CAIRN_FILE'], os.environ['CAIRN_BEGIN'], "
+                                     b"sum(map(int, sys.stdin)), sys.argv[1:])\n")
+        path = self.path("numbers", b"1\n2\n3\n")
+        out = self.path("out.txt")
+        self.exec_output("--program", script, "/job/program --x", path, "--out", out)
+        with open(out, encoding="utf-8") as file:
+            self.assertEqual(file.read(), f"{path} 0 6 ['--x']\n")
+
+    def test_exec_that_fails_says_where_and_why(self):
+        path = self.path("f", b"good\nbad\ngood\n")
+        script = "while read line; do if [ $line = bad ]; then echo no such line >&2; exit 3; fi; done"
+        for arguments, message in [
+            ([script, path, "--split", "5"], f"{path}: offset 5 .. 14: the program: exit code 3; it said: no such line"),
+            ([script, path], f"{path}: offset 0 .. 14: the program: exit code 3"),
+            (["cat", path, "--merge", "cat; exit 4"], "--merge: the program: exit code 4"),
+            (["kill -SEGV $$", path], "ended by signal 11"),
+            (["yes", path, "--time", "300ms", "--threads", "1"], "300ms of wall time"),
+            (["sleep 10", path, "--time", "300ms"], "300ms of wall time"),
+            (["cat /etc/shadow", path], "No such file or directory"),
+            (["no-such-program", path], "exit code 127"),
+            (["cat", path, "--memory", "1"], "--memory: from 16M to 64G"),
+            (["", path], "the command is empty"),
+        ]:
+            done = run("exec", *arguments)
+            self.assertEqual((done.returncode, done.stdout), (1, b""), arguments)
+            self.assertIn(message, done.stderr.decode())
+        done = run("exec", "--program", self.path("absent"), "/job/program", path)
+        self.assertNotEqual(done.returncode, 0)
+
     def test_an_output_is_whole_or_not_there(self):
         good, out = self.path("good.csv", b"a\n1\n2\n"), self.path("out.csv")
         command = ["stats", "--column", "a", good, "--out", out]

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "common/base/config.h"
+#include "common/programs/sandboxed_runner.h"
 #include "tools/cairn/command_line.h"
 #include "tools/cairn/local_tasks.h"
 #include "tools/cairn/task_commands.h"
@@ -25,8 +26,12 @@ Status run_try(const TryArguments& arguments) {
   TRY(check_target(*command.target));
   ASSIGN(const uint64_t split_bytes, parse_size(arguments.split));
   if (split_bytes == 0) return {Errc::invalid, "--split 0: at least one byte"};
+  std::unique_ptr<programs::SandboxedRunner> runner;
+  if (tasks::find_operator(command.op)->runs_programs) {
+    ASSIGN(runner, programs::SandboxedRunner::open({}));
+  }
   ASSIGN(const tasks::Table table,
-         run_locally(command.op, command.given, command.files, {split_bytes, arguments.threads}));
+         run_locally(command.op, command.given, command.files, {split_bytes, arguments.threads, runner.get()}));
   return deliver(table, *command.target);
 }
 

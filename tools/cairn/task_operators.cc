@@ -3,10 +3,25 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <fstream>
+#include <sstream>
 
 #include "tools/cairn/output_file.h"
 
 namespace cairn::tools {
+
+namespace {
+
+// For an option whose text is a file's.
+std::string content_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream out;
+  out << file.rdbuf();
+  if (!file) throw CLI::ValidationError(path, "cannot be read");
+  return out.str();
+}
+
+}  // namespace
 
 void add_target(CLI::App& command, const std::shared_ptr<TableTarget>& target) {
   command.add_option("--out", target->out, "Write the result there, whole or not at all")->type_name("PATH");
@@ -43,7 +58,10 @@ CLI::App* add_operator(CLI::App& parent, const tasks::OperatorInfo& info, const 
     command
         ->add_option_function<std::string>(
             positional ? option.value : "--" + name,
-            [into, name](const std::string& text) { into->given[name] = text; }, option.help)
+            [into, name, is_file = option.is_file](const std::string& text) {
+              into->given[name] = is_file ? content_of(text) : text;
+            },
+            option.help)
         ->type_name(positional ? "" : option.value)
         ->required(option.kind != tasks::OptionInfo::Kind::optional);
   }

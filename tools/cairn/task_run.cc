@@ -240,6 +240,7 @@ void add_plan(CLI::App& task, int& exit_code) {
       "by then; it is dropped). Of a job that runs or has run: cairn task show JOB --tasks\n"
       "Example:\n  cairn task plan wc /mnt/cairn/logs");
   for (const tasks::OperatorInfo& info : tasks::operators()) {
+    if (info.runs_programs) continue;  // workers run none yet: cairn task try
     auto arguments = std::make_shared<RunArguments>();
     CLI::App* command = add_place(add_operator(*planning, info, arguments->command, kFilesHelp), *arguments);
     command->callback([arguments, &exit_code] {
@@ -269,6 +270,7 @@ void add_task_run(CLI::App& task, int& exit_code) {
       "  cairn task run stats --column amount /mnt/cairn/sales/*.csv --out /mnt/cairn/results/amount.csv\n"
       "  cairn task run checksum -m 10.0.0.1:4000 /sales --detach");
   for (const tasks::OperatorInfo& info : tasks::operators()) {
+    if (info.runs_programs) continue;  // workers run none yet: cairn task try
     auto arguments = std::make_shared<RunArguments>();
     CLI::App* command = add_place(add_operator(*running, info, arguments->command, kFilesHelp), *arguments);
     command->add_option("--time-limit", arguments->time_limit, "After this the job fails and what it pinned is let go")
