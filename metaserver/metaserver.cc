@@ -213,6 +213,8 @@ Status Metaserver::start() {
   jobs.dispatcher.scheduler.first_attempt = AttemptId{first_sequence};
   jobs.dispatcher.scheduler.worker_timeout = options_.job_worker_timeout;
   jobs.dispatcher.reclaim = options_.job_reclaim;
+  jobs.planner.workers_within = options_.job_workers_within;
+  jobs.planner.keep_most = options_.jobs_kept;
   parts.jobs = std::make_unique<Jobs>(clock_, *parts.committer, store_, *parts.sessions, *parts.leases,
                                       *parts.admission, *parts.cluster, jobs);
   parts.housekeeping = std::make_unique<NetworkHousekeeping>(network_, clock_, *parts.cluster);

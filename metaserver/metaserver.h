@@ -35,12 +35,14 @@ struct MetaserverOptions {
   Membership::Timeouts health;
   Duration tick = 500ms;  // how often silence is looked at
   Duration housekeeping = 1s;
-  Duration shard_sweep = 10min;      // between two comparisons of the chunkservers' shards with the metadata
-  uint32_t most_sessions = 4096;     // open at once
-  uint32_t most_listed = 100'000;    // inodes of a session (lease_table.h)
-  uint32_t most_servers = 10'000;    // registered chunkservers
-  Duration job_worker_timeout = 6s;  // a worker of near-data tasks that is silent so long has lost what it ran
-  Duration job_reclaim = 6s;         // after the start, workers name first what they run (jobs/dispatcher.h)
+  Duration shard_sweep = 10min;       // between two comparisons of the chunkservers' shards with the metadata
+  uint32_t most_sessions = 4096;      // open at once
+  uint32_t most_listed = 100'000;     // inodes of a session (lease_table.h)
+  uint32_t most_servers = 10'000;     // registered chunkservers
+  Duration job_worker_timeout = 6s;   // a worker of near-data tasks that is silent so long has lost what it ran
+  Duration job_reclaim = 6s;          // after the start, workers name first what they run (jobs/dispatcher.h)
+  Duration job_workers_within = 60s;  // a job that waits for somebody with a slot fails after this
+  uint32_t jobs_kept = 1000;          // that are over; none longer than a day
   RpcServer::Limits rpc;
   uint64_t log_segment_bytes = 16u << 20;
   uint64_t flush_log_bytes = 64u << 20;

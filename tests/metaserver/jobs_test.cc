@@ -634,6 +634,32 @@ TEST_F(JobsTest, ATaskThatFailsEverywhereFailsTheJobWithTheLastReason) {
   EXPECT_THAT(status(job).failure->what, HasSubstr("the disk is gone"));
 }
 
+TEST_F(JobsTest, AJobForWhichNobodyHasASlotFailsAndSaysWhatToStart) {
+  options_.job_workers_within = 100ms;
+  restart();
+  const JobId job = submit(wc(1));
+  tell(job, {make("a", csv(1, 5000))});
+  until_phase(job, JobPhase::failed);
+  EXPECT_EQ(status(job).failure->code, Errc::unavailable);
+  EXPECT_THAT(status(job).failure->what, HasSubstr("task_slots"));
+}
+
+TEST_F(JobsTest, OnlyTheNewestJobsThatAreOverAreKept) {
+  options_.jobs_kept = 2;
+  restart();
+  std::vector<JobId> jobs;
+  const InodeId inode = make("a", csv(1, 100));
+  for (int i = 0; i < 5; ++i) {
+    jobs.push_back(submit(wc(1)));
+    tell(jobs.back(), {inode});
+    work(jobs.back());
+  }
+  until([&] { return writer_->list_jobs(JobId{}, 10)->jobs.size() == 2; }, "the older ones are removed");
+  EXPECT_EQ(writer_->list_jobs(JobId{}, 10)->jobs[0].job, jobs[3]);
+  EXPECT_EQ(*workers_[0]->merged_table(jobs[4]), expected(wc(1), {inode}));
+  EXPECT_EQ(writer_->job_status(jobs[0]).code(), Errc::not_found);
+}
+
 TEST_F(JobsTest, AThousandFiles) {
   std::vector<InodeId> inputs;
   for (int i = 0; i < 1000; ++i)
