@@ -239,6 +239,15 @@ TEST(RefusalTest, AMissingLauncherIsNamed) {
   EXPECT_THAT(sandbox.error().what, HasSubstr("/nowhere/cairn-sandbox"));
 }
 
+TEST(RefusalTest, ACgroupWithoutControllersIsNamed) {
+  // Not a cgroup at all: what would bound memory is not there.
+  const auto sandbox = Sandbox::open({.launcher = places.launcher, .cgroup = places.folder});
+  ASSERT_FALSE(sandbox.ok());
+  EXPECT_EQ(sandbox.code(), Errc::not_supported);
+  EXPECT_THAT(sandbox.error().what, HasSubstr("memory.max"));
+  EXPECT_FALSE(fs::exists(places.folder + "/run-" + std::to_string(::getpid())));
+}
+
 TEST(RefusalTest, ReadOnlyPathsAreDirectoriesWithoutLinks) {
   for (const char* path : {"relative", "/", "/usr/../usr", "/nowhere", "/tmp", "/proc/1", "/bin/sh"}) {
     const auto sandbox = Sandbox::open({.launcher = places.launcher, .readonly_paths = {path}});
