@@ -303,7 +303,7 @@ TEST_F(EscapesTest, CoreDumps) {
   EXPECT_TRUE(escapes({"crash"}, kLayerRlimits)) << "is held by something else too: " << last_;
 }
 
-// Held by: no call that makes them (mknod), and no execution of others' names.
+// Held by: each run has a tmpfs of its own, which goes with its namespace.
 TEST_F(EscapesTest, ScratchOfAnotherRunIsNotThere) {
   const std::unique_ptr<Sandbox> sandbox = open_sandbox();
   EXPECT_TRUE(run_here(*sandbox, shell_spec("echo secret > /scratch/file")).outcome.ok());
