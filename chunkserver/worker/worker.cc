@@ -11,7 +11,7 @@ namespace cairn {
 namespace {
 
 constexpr Duration kBusyPoll = 1s;      // while something runs: how old the metaserver's picture of it may be
-constexpr Duration kIdlePoll = 10s;     // an order ends it at once
+constexpr Duration kIdlePoll = 2s;      // an order ends it at once; a metaserver takes a worker for gone after three
 constexpr Duration kPollAgain = 500ms;  // after one that failed
 constexpr Duration kCallTimeout = 10s;
 constexpr Duration kCleanEvery = 10s;

@@ -187,7 +187,7 @@ class SixServers(TaskRun):
             plan = json.loads(tasks)
             self.assertEqual(sum(task["bytes"] for task in plan["tasks"]), total)
             self.assertTrue(all(task["bytes"] == task["bytes_owned"] for task in plan["tasks"] if task["owner"] != 0))
-        self.assertEqual(self.status(plan["job"])["phase"], "cancelled")
+        self.assertIn(self.status(plan["job"])["phase"], ("cancelled", "done"))
         listed = json.loads(self.task("list", "-m", self.address(), "--json"))["jobs"]
         self.assertIn(job, [row["job"] for row in listed])
 

@@ -92,6 +92,7 @@ Result<ProcessId> start_detached(const std::vector<std::string>& words, const st
   if (child < 0) return {Errc::io, fmt::format("fork: {}", std::strerror(errno))};
   if (child == 0) {
     ::setsid();
+    (void)!::chdir("/");  // it holds no directory, perhaps of a mount, that someone wants to unmount
     const int null = ::open("/dev/null", O_RDONLY);
     ::dup2(null, STDIN_FILENO);
     ::dup2(output.get(), STDOUT_FILENO);

@@ -201,7 +201,8 @@ Status run(const RunArguments& arguments) {
   return {};
 }
 
-// The metaserver cuts a job and gives it out in one go: so a plan is a job that is cancelled as soon as it is cut.
+// The metaserver cuts a job and gives it out in one go: so a plan is a job that is cancelled as soon as it is seen to
+// be cut.
 Status plan(const RunArguments& arguments) {
   ASSIGN(const Place place, find_place(arguments));
   ASSIGN(JobClient client, JobClient::connect(place.metaserver));
@@ -235,9 +236,12 @@ void add_plan(CLI::App& task, int& exit_code) {
   CLI::App* planning = task.add_subcommand("plan", "Where the tasks of an operator would run, and what would travel");
   planning->require_subcommand(1);
   planning->footer(
-      "The job is pinned and cut as for `cairn task run`, and cancelled as soon as its tasks are known (one may have "
-      "begun\n"
-      "by then; it is dropped). Of a job that runs or has run: cairn task show JOB --tasks\n"
+      "The job is pinned and cut as for `cairn task run`, and cancelled as soon as its tasks are known. By then some "
+      "of "
+      "them\n"
+      "may have begun, or all of a small job be done; nothing of it is kept. Of a job that runs or has run: cairn task "
+      "show\n"
+      "JOB --tasks\n"
       "Example:\n  cairn task plan wc /mnt/cairn/logs");
   for (const tasks::OperatorInfo& info : tasks::operators()) {
     if (info.runs_programs) continue;  // workers run none yet: cairn task try
