@@ -212,6 +212,7 @@ Status Metaserver::start() {
   Jobs::Options jobs;
   jobs.dispatcher.scheduler.first_attempt = AttemptId{first_sequence};
   jobs.dispatcher.scheduler.worker_timeout = options_.job_worker_timeout;
+  jobs.dispatcher.start = parts.committer->applied();
   jobs.dispatcher.reclaim = options_.job_reclaim;
   jobs.planner.workers_within = options_.job_workers_within;
   jobs.planner.keep_most = options_.jobs_kept;

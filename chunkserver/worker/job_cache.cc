@@ -21,7 +21,7 @@ Result<std::shared_ptr<const JobView>> JobCache::view(JobId job, JobPhase phase)
     }
     entries_.push_front({key, nullptr});
   }
-  Result<JobView> asked = view_job(meta_, job);
+  Result<JobView> asked = view_job(meta_, job, programs_);
   Lock lock(mutex_);
   changed_.notify_all();
   const auto mine = find(key);

@@ -16,7 +16,7 @@ class JobCache {
  public:
   static constexpr size_t kJobs = 4;  // a view may have 65,536 files
 
-  explicit JobCache(MetaClient& meta) : meta_(meta) {}
+  JobCache(MetaClient& meta, tasks::ProgramRunner& programs) : meta_(meta), programs_(programs) {}
 
   // phase: of the task that needs it. Errors are those of view_job() and are not kept.
   Result<std::shared_ptr<const JobView>> view(JobId job, JobPhase phase);
@@ -34,6 +34,7 @@ class JobCache {
   std::list<Entry>::iterator find(const Key& key);  // mutex_ held
 
   MetaClient& meta_;
+  tasks::ProgramRunner& programs_;
   Mutex mutex_;  // guards what follows
   CondVar changed_;
   std::list<Entry> entries_;  // the most recently used first

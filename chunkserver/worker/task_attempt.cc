@@ -6,6 +6,7 @@
 
 #include "chunkserver/worker/near_transport.h"
 #include "common/tasks/csv_head.h"
+#include "common/tasks/line_border.h"
 #include "common/tasks/quote_survey.h"
 
 namespace cairn {
@@ -136,6 +137,11 @@ Status TaskAttempt::map(const JobView& view, ShardTransport& near, FinishTask& f
       if (index / 8 >= assignment_.states.size())
         return {Errc::io, fmt::format("the task has more than the {} splits that were surveyed", index)};
       split.starts_inside_quotes = bit(assignment_.states, index);
+    }
+    if (view.needs.whole_lines) {
+      ASSIGN(split, tasks::of_whole_lines(split, view.op->files()[split.file],
+                                          [&](uint64_t at, uint64_t end) { return piece(file, at, end); }));
+      if (split.begin == split.end) return {};
     }
     uint64_t at = split.begin;
     return partial->map(split, [&]() -> Result<std::string_view> {

@@ -29,7 +29,7 @@ Worker::Worker(Network& network, Clock& clock, Disk& disk, WorkerOptions options
       options_(std::move(options)),
       meta_(network, clock, options_.metaserver, MetaClient::Options{.call_timeout = kCallTimeout}),
       cluster_(meta_),
-      jobs_(meta_),
+      jobs_(meta_, programs_),
       spool_(disk, options_.data),
       results_(network, clock, worker_processors(spool_), kWorkerRpcLimits),
       session_(meta_, clock, fmt::format("worker of server {}", raw(options_.own))) {}

@@ -22,6 +22,7 @@
 #include "chunkserver/worker/worker_session.h"
 #include "client/sessions/cluster_view.h"
 #include "common/base/thread.h"
+#include "common/programs/sandboxed_runner.h"
 #include "common/rpc/chunk_client.h"
 #include "common/rpc/rpc_server.h"
 
@@ -77,6 +78,7 @@ class Worker {
   const WorkerOptions options_;
   MetaClient meta_;
   ClusterView cluster_;
+  programs::SandboxedRunner programs_;
   JobCache jobs_;
   Spool spool_;
   RpcServer results_;

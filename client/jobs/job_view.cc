@@ -24,7 +24,7 @@ Result<JobDescription> describe(MetaClient& meta, JobId job) {
 
 }  // namespace
 
-Result<JobView> view_job(MetaClient& meta, JobId job) {
+Result<JobView> view_job(MetaClient& meta, JobId job, tasks::ProgramRunner& programs) {
   JobView view;
   ASSIGN(view.about, describe(meta, job));
   const tasks::OperatorInfo* info = tasks::find_operator(view.about.op);
@@ -35,7 +35,9 @@ Result<JobView> view_job(MetaClient& meta, JobId job) {
   if (view.needs.csv_heads && !surveyed) return view;
   tasks::Job made{view.about.op, view.about.arguments, {}};
   for (const JobFile& file : view.about.files) made.files.push_back({file.name, file.size, file.head});
-  ASSIGN(view.op, tasks::make_operator(made));
+  ASSIGN(std::unique_ptr<tasks::Operator> op, tasks::make_operator(made));
+  op->use_programs(programs);
+  view.op = std::move(op);
   return view;
 }
 

@@ -16,8 +16,8 @@ struct JobView {
   std::unique_ptr<const tasks::Operator> op;  // null while heads that it needs are not known: before mapping
 };
 
-// Asks for the description, page by page. not_found: the metaserver has no such job any more; invalid: what the
-// operator says to its arguments and heads, or an operator that this program does not have.
-Result<JobView> view_job(MetaClient& meta, JobId job);
+// Asks for the description, page by page. The operator refers to `programs`. not_found: the metaserver has no such job
+// any more; invalid: what the operator says to its arguments and heads, or an operator that this program does not have.
+Result<JobView> view_job(MetaClient& meta, JobId job, tasks::ProgramRunner& programs);
 
 }  // namespace cairn

@@ -39,12 +39,16 @@ class SandboxedRun final : public tasks::ProgramRun {
 
 }  // namespace
 
-Result<std::unique_ptr<SandboxedRunner>> SandboxedRunner::open(sandbox::SandboxOptions options) {
-  ASSIGN(std::unique_ptr<sandbox::Sandbox> sandbox, sandbox::Sandbox::open(std::move(options)));
-  return std::unique_ptr<SandboxedRunner>(new SandboxedRunner(std::move(sandbox)));
+Result<const sandbox::Sandbox*> SandboxedRunner::opened() {
+  const Lock lock(mutex_);
+  if (sandbox_ == nullptr) {
+    ASSIGN(sandbox_, sandbox::Sandbox::open(options_));
+  }
+  return sandbox_.get();
 }
 
 Result<std::unique_ptr<tasks::ProgramRun>> SandboxedRunner::start(const tasks::ProgramOrder& order) {
+  ASSIGN(const sandbox::Sandbox* const sandbox, opened());
   sandbox::SandboxSpec spec;
   spec.argv = {"sh", "-c", order.command};
   spec.environment = order.environment;
@@ -55,7 +59,7 @@ Result<std::unique_ptr<tasks::ProgramRun>> SandboxedRunner::start(const tasks::P
   spec.limits.scratch_bytes = order.scratch_bytes;
   spec.limits.output_bytes = order.output_bytes;
   spec.limits.processes = order.processes;
-  return SandboxedRun::start(*sandbox_, spec);
+  return SandboxedRun::start(*sandbox, spec);
 }
 
 }  // namespace cairn::programs

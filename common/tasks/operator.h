@@ -73,8 +73,7 @@ class Operator {
 
   virtual Needs needs() const = 0;
   virtual std::unique_ptr<Partial> empty() const = 0;
-  // Who runs programs, for operators that need one (OperatorInfo::runs_programs). Before the first partial; outlives
-  // it.
+  // Who runs programs, for operators that do. Before the first partial; outlives it.
   virtual void use_programs(ProgramRunner&) {}
 
   const std::vector<InputFile>& files() const { return files_; }

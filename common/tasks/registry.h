@@ -27,7 +27,6 @@ struct OperatorInfo {
   std::vector<OptionInfo> options;
   Needs (*needs)(const Arguments& arguments);
   Result<std::unique_ptr<Operator>> (*make)(const Job& job);  // arguments are known by name, required ones are there
-  bool runs_programs = false;  // Operator::use_programs is called before it maps or finishes
 };
 
 std::span<const OperatorInfo> operators();

@@ -62,7 +62,9 @@ Status Dispatcher::refresh(JobId id) {
     scheduler_.end_job(id);
     if (!job.ok() || is_over(job->state.phase)) seen_.erase(id);
   } else if (scheduler_.phase(id) != job->state.phase) {
-    scheduler_.start_phase(id, job->state.phase, tasks, std::max(now, started_ + options_.reclaim), now);
+    const bool of_earlier_run = job->row.birth <= options_.start;
+    scheduler_.start_phase(id, job->state.phase, tasks,
+                           of_earlier_run ? std::max(now, started_ + options_.reclaim) : now, now);
   }
   wake_all();
   return {};
@@ -87,7 +89,8 @@ void Dispatcher::wake_all() {
 }
 
 Result<TaskOrders> Dispatcher::poll(SessionId session, const std::string& site, const TaskPoll& poll) {
-  const Instant deadline = clock_.now() + std::min(poll.wait, kMaxTaskPoll);
+  const Duration wait = std::min(poll.wait, kMaxTaskPoll);
+  const Instant deadline = clock_.now() + wait;
   std::vector<TaskRef> taken;
   TaskOrders orders;
   {
@@ -99,7 +102,7 @@ Result<TaskOrders> Dispatcher::poll(SessionId session, const std::string& site, 
     box->results = poll.results;
     const uint64_t number = ++box->polls;
     box->changed.notify_all();
-    scheduler_.on_poll({poll.server, site, poll.slots, poll.running}, clock_.now());
+    scheduler_.on_poll({poll.server, site, poll.slots, poll.running, wait}, clock_.now());
     while (true) {
       if (stopping_) return stopping();
       if (box->polls != number) return Error{Errc::busy, "a newer poll of the same worker took this one's place"};

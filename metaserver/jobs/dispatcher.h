@@ -18,7 +18,8 @@ class Dispatcher {
  public:
   struct Options {
     TaskScheduler::Options scheduler;
-    Duration reclaim = 6s;  // after the start: so long, workers name what an earlier run gave them, and get nothing new
+    LogIndex start{};       // applied when this run of the metaserver began
+    Duration reclaim = 6s;  // after that, workers name what an earlier run gave them, and get nothing new of its jobs
     Duration look_again = 250ms;  // a waiting poll: what depends on time alone
   };
   Dispatcher(Clock& clock, Committer& committer, const OrderedStore& store, Options options);

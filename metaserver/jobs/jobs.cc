@@ -29,7 +29,7 @@ Result<AdmitJob> checked(SubmitJob job) {
     const auto made = tasks::make_operator(alone);
     if (!made.ok()) return made.error();
   }
-  return AdmitJob{std::move(job), needs.whole_files, needs.csv_heads, needs.quote_states};
+  return AdmitJob{std::move(job), needs.whole_files, needs.csv_heads, needs.quote_states, needs.whole_lines};
 }
 
 }  // namespace

@@ -100,7 +100,7 @@ void TaskScheduler::on_poll(const Worker& poll, Instant now) {
   WorkerState& worker = workers_[poll.server];
   worker.site = poll.site;
   worker.slots = poll.slots;
-  worker.heard = now;
+  worker.answered = now + poll.wait;
   worker.drops.clear();  // those that it still runs are found below
   std::set<TaskRef> named;
   for (const RunningTask& running : poll.running) {
@@ -132,7 +132,7 @@ void TaskScheduler::on_worker_gone(ServerId server, Instant) {
 void TaskScheduler::on_tick(Instant now) {
   std::vector<ServerId> silent;
   for (const auto& [server, worker] : workers_) {
-    if (worker.heard + options_.worker_timeout <= now) silent.push_back(server);
+    if (worker.answered + options_.worker_timeout <= now) silent.push_back(server);
   }
   for (const ServerId server : silent) on_worker_gone(server, now);
 }

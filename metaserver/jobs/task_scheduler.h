@@ -29,7 +29,7 @@ class TaskScheduler {
  public:
   struct Options {
     AttemptId first_attempt{1};    // larger than all of earlier runs
-    Duration worker_timeout = 6s;  // silent for so long: gone
+    Duration worker_timeout = 6s;  // silent for so long after its poll was to be answered: gone
     Duration locality_delay = 2s;  // before a task of a busy owner goes elsewhere
     double slow_factor = 1.5;      // of the median of the job's finished attempts
     Duration slow_at_least = 1s;
@@ -54,6 +54,7 @@ class TaskScheduler {
     std::string site;
     uint32_t slots = 0;
     std::vector<RunningTask> running;  // all of them
+    Duration wait{};                   // how long its poll may wait here
   };
   void on_poll(const Worker& worker, Instant now);
   void on_worker_gone(ServerId server, Instant now);
@@ -110,7 +111,7 @@ class TaskScheduler {
   struct WorkerState {
     std::string site;
     uint32_t slots = 0;
-    Instant heard{};
+    Instant answered{};  // its poll, at the latest
     std::set<TaskRef> running;
     std::vector<TaskRef> drops;
     bool free() const { return running.size() < slots; }

@@ -32,7 +32,7 @@ uint64_t window_end(const std::vector<Extent>& extents, uint32_t limit, uint64_t
 // The windows of one batch.
 Status fill(Operation& operation, JobAtWork& job, JobCutter& cutter, uint32_t left) {
   JobStateRow& state = job.state();
-  const bool whole = job.row().whole_files;
+  const bool whole_files = job.row().whole_files;
   while (left > 0 && cutter.room() > 0 && state.cursor_file < job.row().inputs) {
     ASSIGN(const JobFileRow file, queries::job_file(operation.rows, job.id(), state.cursor_file));
     if (state.cursor_offset < file.size) {
@@ -41,7 +41,7 @@ Status fill(Operation& operation, JobAtWork& job, JobCutter& cutter, uint32_t le
              queries::job_extents(operation.rows, job.id(), state.cursor_file, state.cursor_offset, file.size, limit));
       ASSIGN(const auto holders, queries::job_holders(operation.rows, job.id(), extents));
       const uint64_t end =
-          whole ? file.size : window_end(extents, limit, state.cursor_offset, file.size, cutter.room());
+          whole_files ? file.size : window_end(extents, limit, state.cursor_offset, file.size, cutter.room());
       const TaskWindow window{state.cursor_file, state.cursor_offset, end};
       ASSIGN(const auto ranges, held_ranges(window.begin, window.end, extents, holders));
       cutter.add(window, ranges);
@@ -90,14 +90,15 @@ Result<Answer> run(Operation& operation, const CutTasks& request) {
   ASSIGN(std::optional<JobAtWork> job, JobAtWork::find(operation, request.job));
   if (!job || job->state().phase != JobPhase::planning || job->state().pinned < job->row().inputs) return Answer();
   JobStateRow& state = job->state();
-  JobCutter cutter(job->row().task_bytes, job->row().whole_files);
+  const bool whole = job->row().whole_files || job->row().whole_lines;
+  JobCutter cutter(job->row().task_bytes, whole);
   TRY(fill(operation, *job, cutter, request.limit));
   const uint32_t batch = state.tasks;
   for (CutTask& cut : cutter.take()) {
     TaskRow row;
     row.batch = batch;
     row.owner = cut.owner;
-    row.whole = job->row().whole_files;
+    row.whole = whole;
     row.windows = std::move(cut.windows);
     row.splits = cut.splits;
     row.bytes = cut.bytes;

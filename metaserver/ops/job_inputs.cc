@@ -127,9 +127,10 @@ Result<Answer> run(Operation& operation, const AdmitJob& request) {
                  fmt::format("{} jobs are under way, which is the most: wait for one, or cancel one with "
                              "'cairn task cancel'",
                              kMaxLiveJobs)};
-  operation.rows.put(keys::job(id), encode_row(JobRow{operation.index, job.op, job.arguments, job.inputs, job.output,
-                                                      job.task_bytes, job.time_limit_ms, operation.wall_ns,
-                                                      request.whole_files, request.csv_heads, request.quote_states}));
+  operation.rows.put(keys::job(id),
+                     encode_row(JobRow{operation.index, job.op, job.arguments, job.inputs, job.output, job.task_bytes,
+                                       job.time_limit_ms, operation.wall_ns, request.whole_files, request.csv_heads,
+                                       request.quote_states, request.whole_lines}));
   operation.rows.put(keys::job_state(id), encode_row(JobStateRow{}));
   return Answer(id);
 }

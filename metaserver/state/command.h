@@ -76,7 +76,7 @@ struct PinOrphan {  // these sessions have an inode without names open: it is fr
 // commands only say how far to go; each works on a bounded number of rows, and the next goes on from where it stopped.
 struct AdmitJob {  // -> JobId. SubmitJob after a look at its operator.
   SubmitJob job;
-  bool whole_files = false, csv_heads = false, quote_states = false;  // what the operator needs
+  bool whole_files = false, csv_heads = false, quote_states = false, whole_lines = false;  // what the operator needs
 };
 struct PinInputs {  // version, size and extents of the next inputs
   JobId job{};

@@ -129,7 +129,7 @@ auto fields(V& v) {
 }
 template <Of<AdmitJob> V>
 auto fields(V& v) {
-  return std::tie(v.job, v.whole_files, v.csv_heads, v.quote_states);
+  return std::tie(v.job, v.whole_files, v.csv_heads, v.quote_states, v.whole_lines);
 }
 template <Of<JobInput> V>
 auto fields(V& v) {

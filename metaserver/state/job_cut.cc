@@ -12,7 +12,7 @@ uint64_t JobCutter::room() const {
 void JobCutter::add(const TaskWindow& window, std::span<const HeldRange> ranges) {
   bytes_ += window.end - window.begin;
   ++windows_;
-  if (whole_files_) return add_whole(window, ranges);
+  if (whole_windows_) return add_whole(window, ranges);
   for (const HeldRange& range : ranges) {
     CutTask& task = tasks_[range.holder];
     task.owner = range.holder;
@@ -36,7 +36,7 @@ void JobCutter::add_whole(const TaskWindow& window, std::span<const HeldRange> r
   ++task.splits;
   task.bytes += window.end - window.begin;
   if (most != held.end()) task.bytes_owned += std::min(most->second, window.end - window.begin);
-  task.begins_file = true;
+  task.begins_file |= window.begin == 0;
 }
 
 std::vector<CutTask> JobCutter::take() {

@@ -23,7 +23,7 @@ struct JobRow {
   uint64_t task_bytes = 0;
   int64_t time_limit_ms = 0;
   int64_t submitted_ns = 0;
-  bool whole_files = false, csv_heads = false, quote_states = false;  // what its operator needs
+  bool whole_files = false, csv_heads = false, quote_states = false, whole_lines = false;  // what its operator needs
 };
 
 struct JobTally {  // results of one server that counted

@@ -491,12 +491,17 @@ TEST_F(JobsTest, RestartsLoseNothingInAnyPhase) {
 TEST_F(JobsTest, WorkersThatGoOnAfterARestartKeepTheirAttempts) {
   options_.job_reclaim = 60s;
   options_.job_worker_timeout = 60s;
-  restart();
   const JobId job = submit(wc(1));
   tell(job, {make("a", std::string(100'000, 'x'))});
-  // Nothing is given out by a run that does not yet know what the workers run.
   until_phase(job, JobPhase::mapping);
+  restart();
+  // Nothing of earlier jobs is given out by a run that does not yet know what the workers run; its own may begin.
   EXPECT_EQ(workers_[0]->poll(), 0u);
+  const JobId later = submit(wc(1));
+  tell(later, {make("b", std::string(1000, 'x'))});
+  until([&] { return workers_[0]->poll() > 0; }, "an assignment of the new job");
+  EXPECT_EQ(workers_[0]->assigned.front().ref.job, later);
+  work(later);
   options_.job_reclaim = 0s;
   restart();
   until([&] { return workers_[0]->poll() > 0; }, "an assignment");

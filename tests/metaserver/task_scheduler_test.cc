@@ -22,10 +22,10 @@ class TaskSchedulerTest : public testing::Test {
     scheduler_.start_phase(job, phase, tasks, now_, now_);
   }
   // A worker that names what it was given and has not finished.
-  void poll(ServerId server, uint32_t slots = 1) {
+  void poll(ServerId server, uint32_t slots = 1, Duration wait = 0s) {
     std::vector<RunningTask> running;
     for (const TaskRef& ref : runs_[server]) running.push_back({ref, 100});
-    scheduler_.on_poll({server, sites_[server], slots, running}, now_);
+    scheduler_.on_poll({server, sites_[server], slots, running, wait}, now_);
     for (const TaskRef& ref : scheduler_.take_drops(server)) {
       dropped_[server].push_back(ref);
       std::erase(runs_[server], ref);
@@ -123,6 +123,16 @@ TEST_F(TaskSchedulerTest, AFailedTaskIsTriedOnAnotherServerIfThereIsOne) {
   EXPECT_EQ(take(kA), 0u) << "it failed everywhere: anywhere is as good";
   finish(kA);
   EXPECT_EQ(scheduler_.activity(kJob).waiting, 0u);
+}
+
+TEST_F(TaskSchedulerTest, AWorkerIsNotSilentWhileItsPollWaits) {
+  poll(kA, 1, 10s);
+  now_ = now_ + 12s;
+  scheduler_.on_tick(now_);
+  EXPECT_EQ(scheduler_.slots(), 1u);
+  now_ = now_ + 5s;
+  scheduler_.on_tick(now_);
+  EXPECT_EQ(scheduler_.slots(), 0u);
 }
 
 TEST_F(TaskSchedulerTest, WhatASilentWorkerRanIsGivenToAnother) {

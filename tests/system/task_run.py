@@ -93,6 +93,8 @@ class TaskRun(ClusterTest):
         yield ["stats", "--column", "amount", "--group-by", "label", "--quantiles", "0,0.5,0.99", *self.sales()]
         yield ["top", "--column", "amount", "--rows", "20", *self.sales()]
         yield ["top", "--column", "label", "--frequent", *self.sales()]
+        yield ["exec", "sed s/foo/FOO/g", *self.texts()]
+        yield ["exec", "--merge", "sort -u", "tr -s '[:space:]' '\\n' | sort -u", *self.texts()[:4]]
 
     def check_all(self, *options):
         for words_of in self.operators():

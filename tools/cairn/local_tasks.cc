@@ -14,6 +14,7 @@
 #include "common/base/thread.h"
 #include "common/base/unique_fd.h"
 #include "common/tasks/csv_head.h"
+#include "common/tasks/line_border.h"
 #include "common/tasks/operator.h"
 #include "common/tasks/quote_survey.h"
 #include "common/tasks/registry.h"
@@ -97,35 +98,15 @@ Result<std::vector<Split>> cut(const std::vector<InputFile>& files, const Needs&
   return splits;
 }
 
-// Where the first line behind `at` begins, or the file's end.
-Result<uint64_t> next_line(Reader& reader, const InputFile& file, uint64_t at) {
-  constexpr uint64_t kFirstLook = 4096;       // most lines are shorter
-  uint64_t from = at - 1, look = kFirstLook;  // a \n there: a line begins at `at`
-  while (from < file.size) {
-    if (from - at > kMaxRecordBytes && from > at)
-      return {Errc::invalid,
-              fmt::format("{}: offset {}: a line is longer than {} bytes", file.name, at, kMaxRecordBytes)};
-    ASSIGN(const std::string_view piece, reader.piece(from, std::min(file.size, from + look)));
-    if (piece.empty()) break;  // the mapping will say so
-    const size_t found = piece.find('\n');
-    if (found != std::string_view::npos) return from + found + 1;
-    from += piece.size();
-    look = kReadBytes;
-  }
-  return file.size;
-}
-
-// Moves the ends of splits on to borders of lines; those that are within a line vanish.
+// With their borders moved on to those of lines; those within a line vanish.
 Result<std::vector<Split>> at_lines(const std::vector<Split>& splits, const std::vector<InputFile>& files,
                                     Reader& reader) {
   std::vector<Split> out;
   for (const Split& split : splits) {
-    const bool first = out.empty() || out.back().file != split.file;
-    const uint64_t begin = first ? split.begin : out.back().end;
-    if (begin >= split.end) continue;
     TRY(reader.open(split.file));
-    ASSIGN(const uint64_t end, next_line(reader, files[split.file], split.end));
-    out.push_back({split.file, begin, end});
+    ASSIGN(const Split moved,
+           of_whole_lines(split, files[split.file], [&](uint64_t at, uint64_t end) { return reader.piece(at, end); }));
+    if (moved.begin < moved.end) out.push_back(moved);
   }
   return out;
 }
@@ -225,7 +206,7 @@ Result<Table> run_locally(const std::string& op, const Arguments& arguments, con
     job.files.push_back(std::move(file));
   }
   ASSIGN(const std::unique_ptr<Operator> made, make_operator(job));
-  if (options.programs != nullptr) made->use_programs(*options.programs);
+  made->use_programs(options.programs);
   return run_job(*made, sources, options);
 }
 

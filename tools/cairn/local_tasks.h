@@ -15,9 +15,9 @@
 namespace cairn::tools {
 
 struct LocalOptions {
-  uint64_t split_bytes = 4u << 20;           // > 0; any size gives the same result
-  uint32_t threads = 1;                      // > 0
-  tasks::ProgramRunner* programs = nullptr;  // for operators that need one
+  uint64_t split_bytes = 4u << 20;  // > 0; any size gives the same result
+  uint32_t threads = 1;             // > 0
+  tasks::ProgramRunner& programs;   // for operators that need one
 };
 
 // Files are regular ones, on any filesystem. Errors name the file, and the offset where there is one: invalid arguments

@@ -26,12 +26,9 @@ Status run_try(const TryArguments& arguments) {
   TRY(check_target(*command.target));
   ASSIGN(const uint64_t split_bytes, parse_size(arguments.split));
   if (split_bytes == 0) return {Errc::invalid, "--split 0: at least one byte"};
-  std::unique_ptr<programs::SandboxedRunner> runner;
-  if (tasks::find_operator(command.op)->runs_programs) {
-    ASSIGN(runner, programs::SandboxedRunner::open({}));
-  }
+  programs::SandboxedRunner runner;
   ASSIGN(const tasks::Table table,
-         run_locally(command.op, command.given, command.files, {split_bytes, arguments.threads, runner.get()}));
+         run_locally(command.op, command.given, command.files, {split_bytes, arguments.threads, runner}));
   return deliver(table, *command.target);
 }
 

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "client/jobs/job_results.h"
+#include "common/programs/sandboxed_runner.h"
 #include "tools/cairn/job_client.h"
 #include "tools/cairn/job_progress.h"
 #include "tools/cairn/job_tables.h"
@@ -121,7 +122,8 @@ Status result(MetaClient& meta, const Arguments& arguments) {
   if (status.output)
     return {Errc::invalid,
             fmt::format("the result of job {} was written to the file {}", raw(job), status.output->name)};
-  ASSIGN(const JobView view, view_job(meta, job));
+  programs::SandboxedRunner programs;
+  ASSIGN(const JobView view, view_job(meta, job, programs));
   ASSIGN(const tasks::Table table, merge_results({meta, real_network(), real_clock()}, job, view));
   return deliver(table, *arguments.target);
 }

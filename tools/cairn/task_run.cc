@@ -8,6 +8,7 @@
 
 #include "client/jobs/job_results.h"
 #include "common/base/config.h"
+#include "common/programs/sandboxed_runner.h"
 #include "tools/cairn/job_client.h"
 #include "tools/cairn/job_progress.h"
 #include "tools/cairn/job_tables.h"
@@ -192,7 +193,8 @@ Status run(const RunArguments& arguments) {
   ASSIGN(const JobStatus status, watch(client, submitted.job, JobPhase::done, arguments.quiet, ends));
   TRY(check_done(status));
   if (!submitted.output_in_cluster) {
-    ASSIGN(const JobView view, view_job(client.meta(), submitted.job));
+    programs::SandboxedRunner programs;
+    ASSIGN(const JobView view, view_job(client.meta(), submitted.job, programs));
     ASSIGN(const tasks::Table table, merge_results({client.meta(), real_network(), real_clock()}, submitted.job, view));
     TRY(deliver(table, *arguments.command->target));
   }
@@ -244,7 +246,6 @@ void add_plan(CLI::App& task, int& exit_code) {
       "JOB --tasks\n"
       "Example:\n  cairn task plan wc /mnt/cairn/logs");
   for (const tasks::OperatorInfo& info : tasks::operators()) {
-    if (info.runs_programs) continue;  // workers run none yet: cairn task try
     auto arguments = std::make_shared<RunArguments>();
     CLI::App* command = add_place(add_operator(*planning, info, arguments->command, kFilesHelp), *arguments);
     command->callback([arguments, &exit_code] {
@@ -274,7 +275,6 @@ void add_task_run(CLI::App& task, int& exit_code) {
       "  cairn task run stats --column amount /mnt/cairn/sales/*.csv --out /mnt/cairn/results/amount.csv\n"
       "  cairn task run checksum -m 10.0.0.1:4000 /sales --detach");
   for (const tasks::OperatorInfo& info : tasks::operators()) {
-    if (info.runs_programs) continue;  // workers run none yet: cairn task try
     auto arguments = std::make_shared<RunArguments>();
     CLI::App* command = add_place(add_operator(*running, info, arguments->command, kFilesHelp), *arguments);
     command->add_option("--time-limit", arguments->time_limit, "After this the job fails and what it pinned is let go")

@@ -197,7 +197,10 @@ OperatorInfo exec_operator() {
           "  cairn task try exec sort --merge sort /mnt/cairn/logs/*.log\n"
           "  cairn task try exec 'sort | uniq -c' --merge 'awk \"{ n[\\$2] += \\$1 } END { for (k in n) print k, "
           "n[k] }\"' words.txt\n"
-          "  cairn task try exec --program clean.py '/job/program --strict' /mnt/cairn/raw/*.csv --out clean.csv",
+          "  cairn task try exec --program clean.py '/job/program --strict' /mnt/cairn/raw/*.csv --out clean.csv\n"
+          "On a cluster (cairn task run exec) a split is about --task-bytes of a file, and its server reads those "
+          "cells "
+          "that lie\nelsewhere over the network.",
       .options = {{"command", "COMMAND", "The command line, for sh -c", OptionInfo::Kind::positional},
                   {"program", "FILE", "A script (#!) or program of at most 64 KiB, which is shipped: /job/program",
                    OptionInfo::Kind::optional, true},
@@ -208,8 +211,7 @@ OperatorInfo exec_operator() {
                   {"scratch", "BYTES", "The size of /scratch (64M)"},
                   {"processes", "N", "The most processes and threads of one run (32)"}},
       .needs = [](const Arguments&) { return Needs{.whole_lines = true}; },
-      .make = make_exec,
-      .runs_programs = true};
+      .make = make_exec};
 }
 
 }  // namespace cairn::tasks

@@ -364,7 +364,7 @@ TEST(CommandCodecTest, TheBytesOfVersionOneStay) {
             "040000000500000006000000"
             "0700000000000000"
             "0800000000000000"
-            "010001");
+            "01000100");
   FinishTask done{{JobId{1}, JobPhase::mapping, 2, AttemptId{3}},
                   ServerId{4},
                   {5, 6, 7, 8, 9},
@@ -616,7 +616,7 @@ TEST(RowsTest, TheBytesOfVersionOneOfJobsStay) {
             "0300000000000000"
             "0400000000000000"
             "0500000000000000"
-            "010001");
+            "01000100");
   EXPECT_EQ(hex(encode_row(JobFileRow{InodeId{1}, "n", 2, 3, "c", "h"})),
             "01"
             "0100000000000000"
