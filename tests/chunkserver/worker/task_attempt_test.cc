@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "common/programs/sandboxed_runner.h"
 #include "tests/chunkserver/worker/fake_jobs.h"
 #include "tests/chunkserver/worker/near_fixture.h"
 #include "tests/tasks/cuts.h"
@@ -36,7 +37,7 @@ class TaskAttemptTest : public ::testing::Test {
     jobs.layouts = {striped, {1, texts[1].size(), {}, {}, {}, texts[1], texts[1].size()}};
     ASSERT_TRUE(jobs.start().ok());
     meta = std::make_unique<MetaClient>(real_network(), real_clock(), jobs.address());
-    cache = std::make_unique<JobCache>(*meta);
+    cache = std::make_unique<JobCache>(*meta, programs);
   }
   FinishTask run(Assignment assignment) {
     const AttemptParts parts{
@@ -68,6 +69,7 @@ class TaskAttemptTest : public ::testing::Test {
   Address metaserver;
   CountingNetwork counted{real_network()};
   std::unique_ptr<MetaClient> meta;
+  programs::SandboxedRunner programs;
   std::unique_ptr<JobCache> cache;
   Spool spool{real_disk(), f.directory.path()};
 };
