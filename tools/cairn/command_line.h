@@ -19,6 +19,8 @@ enum ExitCode : int {
 
 // "cairn SUBCOMMAND: what" on standard error; returns kFailed.
 int fail(const std::string& subcommand, const Error& error);
+// Says what is wrong with a command line, and prints help where that was asked for; the exit code.
+int end_parse(const CLI::App& app, const CLI::ParseError& error);
 // A line of progress on standard error.
 void say(const std::string& line);
 

@@ -7,7 +7,7 @@
     counts[0]["lines"]
 
     table = cluster.run("stats", ["/mnt/cairn/sales/*.csv"], column="amount", group_by="city")
-    for row in table: print(row["city"], row["mean"])
+    for row in table: print(row["group"], row["mean"])
     table.to_pandas()                                        # if pandas is there
 
 `cairn task run --help` lists the operators and their options: --group-by is group_by=, a flag is True.

@@ -53,6 +53,7 @@ class Cluster:
 
     def submit(self, operator, files, *arguments, **options):
         """A Job that runs at the servers. As run()."""
+        files = list(files)
         words = self._words(operator, files, arguments, options)
         number = int(run_cairn(self._cairn, ["run", operator, "--detach", *words]))
         return Job(self._cairn, self._metaserver or metaserver_of(files), number)
