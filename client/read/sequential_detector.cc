@@ -24,6 +24,7 @@ auto& oldest_of(Trackers& trackers) {
 
 SequentialDetector::Advice SequentialDetector::on_read(uint64_t offset, uint64_t length, uint64_t size,
                                                        uint64_t max_window) {
+  if (length == 0) return {};  // behind the file's end
   ++turn_;
   const uint64_t end = offset + length;
   const uint64_t tolerance = std::min(kMostOutOfOrder * length, kMostTolerance);

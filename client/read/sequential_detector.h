@@ -20,7 +20,8 @@ class SequentialDetector {
     int64_t stride = 0;                     // not 0: the same again so far further on (negative: back),
     uint32_t ranges = 1;                    // so many times in all; all of them lie in the file
   };
-  // A read of [offset, offset + length) of a file of `size` bytes; at most max_window ahead.
+  // A read of [offset, offset + length) of a file of `size` bytes, of which nothing may be left; at most max_window
+  // ahead.
   Advice on_read(uint64_t offset, uint64_t length, uint64_t size, uint64_t max_window);
 
  private:

@@ -272,6 +272,15 @@ TEST(SequentialDetectorTest, AStridedReaderIsFetchedFor) {
   }
 }
 
+TEST(SequentialDetectorTest, ReadsBehindTheEndAreNoReader) {
+  SequentialDetector detector;
+  for (uint64_t i = 0; i < 20; ++i) {
+    const auto advice = detector.on_read((1 << 20) + i * 4096, 0, 1 << 20, 8 << 20);
+    EXPECT_FALSE(advice.sequential);
+    EXPECT_EQ(advice.fetch_from, advice.fetch_to);
+  }
+}
+
 TEST(SequentialDetectorTest, AStridedReaderIsNotFetchedForBeyondTheFile) {
   SequentialDetector detector;
   std::map<uint64_t, uint64_t> fetched;
