@@ -56,7 +56,7 @@ void Filesystem::State::learn_made(const Entry& entry, const std::string& target
   if (S_ISLNK(entry.attributes.mode))
     context.details.change(inode->id, [&](InodeDetails& own) { own.target = target; });
   if (S_ISREG(entry.attributes.mode)) inode->file().layout.make_empty();
-  lock.unlock();
+  // With the mutex: a recall forgets the directory under it.
   if (S_ISDIR(entry.attributes.mode)) context.names.made_directory(entry.attributes.inode);
 }
 
