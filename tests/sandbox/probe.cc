@@ -330,6 +330,10 @@ int main(int argc, char** argv) {
   if (what == "terminal") return type_into_terminal();
   if (what == "fork") return fork_many(number);
   if (what == "memory") return take_memory(static_cast<size_t>(number), MAP_PRIVATE);
+  if (what == "named-memory") {
+    ::prctl(PR_SET_NAME, "RssAnon:");
+    return take_memory(static_cast<size_t>(number), MAP_PRIVATE);
+  }
   if (what == "shared-memory") return take_memory(static_cast<size_t>(number), MAP_SHARED);
   if (what == "memory-children") return take_memory_in_children(static_cast<size_t>(number), second);
   if (what == "spin") return spin(number);

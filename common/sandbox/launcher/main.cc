@@ -31,6 +31,7 @@ namespace {
 enum Hit : uint32_t { kNone, kWall, kCpu, kMemory, kOutput, kScratch, kCancelled };
 
 constexpr int64_t kSampleNs = 10'000'000;
+constexpr int64_t kMostPausesNs = 5 * kSampleNs;
 
 int64_t now_ns() {
   timespec now{};
@@ -75,8 +76,8 @@ class Supervisor {
       if (now >= deadline) return stop(kWall);
       if (now < next_sample) continue;
       if (plan_.has(kLayerWatch) && beyond_bounds()) return;
-      // Samples may take a twentieth of the time.
-      next_sample = now_ns() + std::max(kSampleNs, 20 * (now_ns() - now));
+      // Samples may take a twentieth of the time, but a program does not decide how seldom they are.
+      next_sample = now_ns() + std::clamp(20 * (now_ns() - now), kSampleNs, kMostPausesNs);
     }
   }
 

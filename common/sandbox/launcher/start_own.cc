@@ -124,6 +124,7 @@ Started start_own(const PlanView& plan, int cgroup_fd) {
   }
   ::close(report[1]);
   started.report_fd = report[0];
+  (void)write_to(started.pid, "oom_score_adj", "1000");  // rather than a server
   if (plan.has(kLayerUser)) started.failed = give_ids(started.pid);
   const int error = errno;
   if (started.failed == nullptr) (void)!::write(go[1], "g", 1);

@@ -26,7 +26,8 @@ const char* read_small(const char* path) {
   return text;
 }
 
-// The number behind "Name:", in KiB, as bytes.
+// The number behind "\nName:", in KiB, as bytes. The line's beginning counts: the first line of a process's status is
+// its name, which it chooses, and in which the kernel escapes a line end.
 uint64_t field(const char* text, const char* name) {
   const char* found = std::strstr(text, name);
   return found == nullptr ? 0 : std::strtoull(found + std::strlen(name), nullptr, 10) * 1024;
@@ -36,7 +37,7 @@ uint64_t resident_of(pid_t pid) {
   char path[64];
   std::snprintf(path, sizeof path, "/proc/%d/status", pid);
   const char* status = read_small(path);
-  return field(status, "RssAnon:") + field(status, "RssShmem:");
+  return field(status, "\nRssAnon:") + field(status, "\nRssShmem:") + field(status, "\nVmSwap:");
 }
 
 uint64_t cpu_of(pid_t pid) {
@@ -95,7 +96,8 @@ uint64_t exact_memory_of(pid_t root) {
     char path[64];
     std::snprintf(path, sizeof path, "/proc/%d/smaps_rollup", pid);
     const char* text = read_small(path);
-    sum += *text == '\0' ? resident_of(pid) : field(text, "Pss_Anon:") + field(text, "Pss_Shmem:");
+    sum += *text == '\0' ? resident_of(pid)
+                         : field(text, "\nPss_Anon:") + field(text, "\nPss_Shmem:") + field(text, "\nSwapPss:");
   };
   walk(root, 0, add);
   return sum;
@@ -125,8 +127,9 @@ uint32_t tasks_of_user(uid_t uid) {
     std::snprintf(path, sizeof path, "/proc/%d", pid);
     if (pid <= 0 || ::stat(path, &found) != 0 || found.st_uid != uid) continue;
     std::snprintf(path, sizeof path, "/proc/%d/status", pid);
-    const char* threads = std::strstr(read_small(path), "Threads:");
-    if (threads != nullptr) tasks += static_cast<uint32_t>(std::atoi(threads + std::strlen("Threads:")));
+    constexpr const char* kThreads = "\nThreads:";
+    const char* threads = std::strstr(read_small(path), kThreads);
+    if (threads != nullptr) tasks += static_cast<uint32_t>(std::atoi(threads + std::strlen(kThreads)));
   }
   ::closedir(processes);
   return tasks;
