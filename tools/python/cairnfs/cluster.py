@@ -29,6 +29,8 @@ class Cluster:
         (wc, checksum, grep with count=True), else the Table of that file. arguments: what stands before the files, as
         grep's pattern."""
         names = [os.fspath(file) for file in files]
+        if self._metaserver:  # as the table names them
+            names = ["/" + os.path.normpath(name).lstrip("/") for name in names]
         distinct = list(dict.fromkeys(names))
         if not distinct:
             return []

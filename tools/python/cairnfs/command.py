@@ -22,7 +22,7 @@ def find_cairn(cairn=None):
 def run_cairn(cairn, arguments):
     """Its standard output. The arguments are those behind `cairn task`."""
     try:
-        done = subprocess.run([cairn, "task", *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        done = subprocess.run([cairn, "task", *arguments], capture_output=True, encoding="utf-8", stdin=subprocess.DEVNULL)
     except OSError as error:
         raise TaskError(f"{cairn}: {error.strerror} (of very many files name their directory or a glob)") from error
     if done.returncode != 0:

@@ -8,7 +8,7 @@ class Table(list):
 
     @classmethod
     def from_json_lines(cls, text):
-        return cls(json.loads(line) for line in text.splitlines() if line)
+        return cls(json.loads(line) for line in text.split("\n") if line)
 
     def column(self, name):
         return [row[name] for row in self]
