@@ -38,7 +38,7 @@ class Attempt {
   FinishTask run();
   // Tells the metaserver. Repeated by the caller while it cannot be known whether it arrived.
   virtual Result<TaskVerdict> report(const FinishTask& finish) { return parts_.meta.finish_task(finish); }
-  void cancel() { cancelled_ = true; }
+  virtual void cancel() { cancelled_ = true; }
   uint64_t bytes_done() const { return bytes_done_; }
   const TaskRef& ref() const { return assignment_.ref; }
 

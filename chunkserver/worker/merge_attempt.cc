@@ -7,6 +7,10 @@
 
 namespace cairn {
 
+MergeAttempt::~MergeAttempt() {
+  if (raw(inode_) != 0 && !answered_) remove();
+}
+
 Status MergeAttempt::work(FinishTask& finish) {
   if (!assignment_.output) return {Errc::invalid, "a merge without an output"};
   ASSIGN(const auto view, parts_.jobs.view(ref().job, ref().phase));
@@ -14,6 +18,7 @@ Status MergeAttempt::work(FinishTask& finish) {
   hooks.cancelled = [this] { return !check_cancelled().ok(); };
   hooks.taken = [&](uint64_t bytes) { bytes_done_ += bytes; };
   ASSIGN(const tasks::Table table, merge_results({parts_.meta, parts_.network, parts_.clock}, ref().job, *view, hooks));
+  TRY(check_cancelled());  // what is written now, the end of the job would not find
   const std::string text = text_of(table, assignment_.output->format);
   TRY(write(text));
   finish.counters.bytes_sent = text.size();
@@ -54,6 +59,7 @@ void MergeAttempt::remove() {
 Result<TaskVerdict> MergeAttempt::report(const FinishTask& finish) {
   if (finish.failure) return parts_.meta.finish_task(finish);
   const Result<TaskVerdict> verdict = parts_.meta.finish_job({finish.ref, finish.server, finish.counters, inode_});
+  answered_ = verdict.ok();
   if (verdict.ok() && *verdict != TaskVerdict::accepted) remove();
   return verdict;
 }

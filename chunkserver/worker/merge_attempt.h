@@ -16,6 +16,7 @@ namespace cairn {
 class MergeAttempt : public Attempt {
  public:
   MergeAttempt(AttemptParts parts, Assignment assignment) : Attempt(parts, std::move(assignment)) {}
+  ~MergeAttempt() override;  // without an answer: removes what it wrote
   Result<TaskVerdict> report(const FinishTask& finish) override;
 
  private:
@@ -24,7 +25,8 @@ class MergeAttempt : public Attempt {
   void remove();  // of the hidden file; best effort
 
   std::unique_ptr<Filesystem> filesystem_;
-  InodeId inode_{};  // of the hidden file, once it is durable
+  InodeId inode_{};        // of the hidden file, once it is durable
+  bool answered_ = false;  // the metaserver knows of it
 };
 
 }  // namespace cairn

@@ -27,6 +27,17 @@ struct TaskAttempt::Window {
   std::unique_ptr<PinnedFile> file;
 };
 
+void TaskAttempt::cancel() {
+  Attempt::cancel();
+  const Lock lock(mutex_);
+  if (mapping_ != nullptr) mapping_->cancel();
+}
+
+void TaskAttempt::set_mapping(tasks::Partial* partial) {
+  const Lock lock(mutex_);
+  mapping_ = partial;
+}
+
 Status TaskAttempt::work(FinishTask& finish) {
   ASSIGN(const auto view, parts_.jobs.view(ref().job, ref().phase));
   LocalShards local(parts_.disk, parts_.data_directory);
@@ -132,24 +143,28 @@ Status TaskAttempt::survey(const JobView& view, ShardTransport& near, FinishTask
 Status TaskAttempt::map(const JobView& view, ShardTransport& near, FinishTask& finish) {
   if (view.op == nullptr) return {Errc::busy, "the heads of the job's files are not known yet"};
   const std::unique_ptr<tasks::Partial> partial = view.op->empty();
-  TRY(each_split(view, near, finish, [&](PinnedFile& file, tasks::Split split, size_t index) -> Status {
-    if (view.needs.quote_states) {
-      if (index / 8 >= assignment_.states.size())
-        return {Errc::io, fmt::format("the task has more than the {} splits that were surveyed", index)};
-      split.starts_inside_quotes = bit(assignment_.states, index);
-    }
-    if (view.needs.whole_lines) {
-      ASSIGN(split, tasks::of_whole_lines(split, view.op->files()[split.file],
-                                          [&](uint64_t at, uint64_t end) { return piece(file, at, end); }));
-      if (split.begin == split.end) return {};
-    }
-    uint64_t at = split.begin;
-    return partial->map(split, [&]() -> Result<std::string_view> {
-      ASSIGN(const std::string_view bytes, piece(file, at, split.end));
-      at += bytes.size();
-      return bytes;
-    });
-  }));
+  set_mapping(partial.get());
+  const Status mapped =
+      each_split(view, near, finish, [&](PinnedFile& file, tasks::Split split, size_t index) -> Status {
+        if (view.needs.quote_states) {
+          if (index / 8 >= assignment_.states.size())
+            return {Errc::io, fmt::format("the task has more than the {} splits that were surveyed", index)};
+          split.starts_inside_quotes = bit(assignment_.states, index);
+        }
+        if (view.needs.whole_lines) {
+          ASSIGN(split, tasks::of_whole_lines(split, view.op->files()[split.file],
+                                              [&](uint64_t at, uint64_t end) { return piece(file, at, end); }));
+          if (split.begin == split.end) return {};
+        }
+        uint64_t at = split.begin;
+        return partial->map(split, [&]() -> Result<std::string_view> {
+          ASSIGN(const std::string_view bytes, piece(file, at, split.end));
+          at += bytes.size();
+          return bytes;
+        });
+      });
+  set_mapping(nullptr);
+  TRY(mapped);
   finish.partial = encode_partial(*view.op, *partial);
   finish.counters.bytes_sent = finish.partial.size();
   if (finish.partial.size() > kMaxInlinePartial) {

@@ -15,6 +15,7 @@
 #include "chunkserver/worker/attempt.h"
 #include "chunkserver/worker/pinned_file.h"
 #include "common/base/buffer.h"
+#include "common/base/thread.h"
 #include "common/tasks/operator.h"
 
 namespace cairn {
@@ -22,6 +23,7 @@ namespace cairn {
 class TaskAttempt : public Attempt {
  public:
   TaskAttempt(AttemptParts parts, Assignment assignment) : Attempt(parts, std::move(assignment)) {}
+  void cancel() override;
 
  private:
   Status work(FinishTask& finish) override;
@@ -36,7 +38,11 @@ class TaskAttempt : public Attempt {
   Status survey(const JobView& view, ShardTransport& near, FinishTask& finish);
   Status map(const JobView& view, ShardTransport& near, FinishTask& finish);
 
+  void set_mapping(tasks::Partial* partial);
+
   Buffer buffer_;  // of a piece
+  Mutex mutex_;
+  tasks::Partial* mapping_ = nullptr;  // guarded by mutex_
 };
 
 }  // namespace cairn

@@ -113,8 +113,13 @@ TaskPoll Worker::describe() {
   poll.results = results_.address();
   if (!options_.advertise_host.empty()) poll.results.host = options_.advertise_host;
   Lock lock(mutex_);
-  for (const auto& [ref, given] : given_)
-    poll.running.push_back({ref, given.attempt == nullptr ? 0 : given.attempt->bytes_done()});
+  for (const auto& [ref, given] : given_) {
+    if (given.dropped) {  // and still in its slot
+      --poll.slots;
+    } else {
+      poll.running.push_back({ref, given.attempt == nullptr ? 0 : given.attempt->bytes_done()});
+    }
+  }
   poll.wait = given_.empty() ? kIdlePoll : kBusyPoll;
   return poll;
 }
@@ -178,11 +183,23 @@ void Worker::report(Attempt& attempt, const FinishTask& finish) {
       session_.lost(session);
       (void)session_.wait_until_open(clock_.now() + kPollAgain);
     } else if (code != Errc::timed_out && code != Errc::unavailable && code != Errc::busy) {
-      return spdlog::warn("{}: the metaserver does not take its result: {}", what, verdict.error().what);
+      spdlog::warn("{}: the metaserver does not take its result: {}", what, verdict.error().what);
+      if (!finish.failure) tell_refusal(attempt, finish, verdict.error());
+      return;
     } else {
       pause(kPollAgain);
     }
   }
+}
+
+// The job's owner is to hear why, and not only that it did not work.
+void Worker::tell_refusal(Attempt& attempt, const FinishTask& finish, const Error& why) {
+  FinishTask refused;
+  refused.ref = finish.ref;
+  refused.server = finish.server;
+  refused.counters = finish.counters;
+  refused.failure = Error{Errc::io, "the metaserver does not take the result: " + why.what};
+  (void)attempt.report(refused);  // best effort: otherwise it counts as lost
 }
 
 bool Worker::wanted(const TaskRef& ref) {

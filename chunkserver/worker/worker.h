@@ -69,6 +69,7 @@ class Worker {
   void slot_loop(Slot& slot);
   std::shared_ptr<Attempt> next_attempt(Slot& slot);  // waits; null when stopping
   void report(Attempt& attempt, const FinishTask& finish);
+  void tell_refusal(Attempt& attempt, const FinishTask& finish, const Error& why);
   bool wanted(const TaskRef& ref);
   void pause(Duration duration);  // shorter when stopping
 

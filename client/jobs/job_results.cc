@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "common/base/thread.h"
 #include "common/rpc/task_worker_client.h"
 #include "common/tasks/operator.h"
 
@@ -9,35 +10,87 @@ namespace cairn {
 namespace {
 
 constexpr uint32_t kResultsPerCall = 1024;  // the metaserver sends fewer where they are large
+constexpr Duration kPatience = 10s;         // with workers that cannot be reached, in all
+constexpr Duration kAskAgain = 500ms;
 
-// Of a large result that no worker has any more the metaserver is told.
-Result<std::string> bytes_of_result(const ResultSources& from, JobId job, const TaskResult& result) {
-  if (!result.spooled) return result.partial;
-  Result<std::string> fetched = fetch_partial(from.network, from.clock, job, result);
-  if (fetched.ok()) return fetched;
-  TRY(from.meta.lost_result({job, result.task, result.attempt}));
-  return Error{Errc::busy, fetched.error().what + "; it is made again"};
-}
+// The partials of a job's tasks, one after the other. One that its worker does not have any more is lost, and so is one
+// whose worker cannot be reached for a while; all that are lost are told at the end, so that they are made again at
+// once.
+class Fetcher {
+ public:
+  Fetcher(const ResultSources& from, JobId job, const MergeHooks& hooks) : from_(from), job_(job), hooks_(hooks) {}
+
+  // Nothing: it is lost, or others are, so that it would be fetched for nothing.
+  Result<std::optional<std::string>> fetch(TaskResult result) {
+    if (!result.spooled) return std::optional(std::move(result.partial));
+    if (!lost_.empty() && !reachable_) return note_lost(result);
+    while (true) {
+      if (hooks_.cancelled && hooks_.cancelled()) return Error{Errc::interrupted, "the merge was cancelled"};
+      Result<std::string> fetched = fetch_partial(from_.network, from_.clock, job_, result);
+      if (fetched.ok()) return std::optional(std::move(*fetched));
+      reachable_ = fetched.code() == Errc::not_found || fetched.code() == Errc::corrupt;
+      why_ = fetched.error().what;
+      if (reachable_) return note_lost(result);
+      if (!give_up_) give_up_ = from_.clock.now() + kPatience;
+      if (from_.clock.now() >= *give_up_) return note_lost(result);
+      pause();
+      // The worker may have another address now, or the result be one of another worker.
+      ASSIGN(const JobResults page, from_.meta.job_results(job_, result.task, 1));
+      if (page.results.empty() || page.results.front().task != result.task) return note_lost(result);
+      result = page.results.front();
+    }
+  }
+  // busy: some were lost, and the metaserver knows.
+  Status end() {
+    for (const LostResult& one : lost_) TRY(from_.meta.lost_result(one));
+    if (lost_.empty()) return {};
+    return {Errc::busy, fmt::format("{}; what is lost ({} in all) is made again", why_, lost_.size())};
+  }
+
+ private:
+  void pause() {
+    Mutex mutex;
+    CondVar nothing;
+    Lock lock(mutex);
+    (void)nothing.wait_until(lock, from_.clock.now() + kAskAgain);
+  }
+  std::optional<std::string> note_lost(const TaskResult& result) {
+    lost_.push_back({job_, result.task, result.attempt});
+    return std::nullopt;
+  }
+
+  const ResultSources& from_;
+  const JobId job_;
+  const MergeHooks& hooks_;
+  std::vector<LostResult> lost_;
+  std::string why_;        // of the last one
+  bool reachable_ = true;  // its worker
+  std::optional<Instant> give_up_;
+};
 
 }  // namespace
 
 Result<tasks::Table> merge_results(const ResultSources& from, JobId job, const JobView& view, const MergeHooks& hooks) {
   const tasks::Operator& op = *view.op;
   const std::unique_ptr<tasks::Partial> all = op.empty();
+  Fetcher fetcher(from, job, hooks);
   for (uint32_t next = 0;;) {
     ASSIGN(const JobResults page, from.meta.job_results(job, next, kResultsPerCall));
     for (const TaskResult& result : page.results) {
       if (hooks.cancelled && hooks.cancelled()) return {Errc::interrupted, "the merge was cancelled"};
-      ASSIGN(const std::string bytes, bytes_of_result(from, job, result));
-      ASSIGN(const std::unique_ptr<tasks::Partial> one, tasks::decode_partial(op, bytes));
+      ASSIGN(const std::optional<std::string> bytes, fetcher.fetch(result));
+      if (!bytes) continue;
+      ASSIGN(const std::unique_ptr<tasks::Partial> one, tasks::decode_partial(op, *bytes));
       TRY(all->merge(*one));
-      if (hooks.taken) hooks.taken(bytes.size());
+      if (hooks.taken) hooks.taken(bytes->size());
     }
-    if (page.complete) return all->finish();
+    if (page.complete) break;
     if (page.next <= next)
       return {Errc::invalid, fmt::format("job {}: the metaserver gives no results from task {} on", raw(job), next)};
     next = page.next;
   }
+  TRY(fetcher.end());
+  return all->finish();
 }
 
 std::string text_of(const tasks::Table& table, TableFormat format) {

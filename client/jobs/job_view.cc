@@ -29,7 +29,8 @@ Result<JobView> view_job(MetaClient& meta, JobId job, tasks::ProgramRunner& prog
   ASSIGN(view.about, describe(meta, job));
   const tasks::OperatorInfo* info = tasks::find_operator(view.about.op);
   if (info == nullptr)
-    return {Errc::invalid, fmt::format("there is no operator \"{}\" in this version of CairnFS here", view.about.op)};
+    return {Errc::not_supported,
+            fmt::format("there is no operator \"{}\" in this version of CairnFS here", view.about.op)};
   view.needs = info->needs(view.about.arguments);
   const bool surveyed = view.about.phase > JobPhase::surveying;
   if (view.needs.csv_heads && !surveyed) return view;

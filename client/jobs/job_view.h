@@ -17,7 +17,7 @@ struct JobView {
 };
 
 // Asks for the description, page by page. The operator refers to `programs`. not_found: the metaserver has no such job
-// any more; invalid: what the operator says to its arguments and heads, or an operator that this program does not have.
+// any more; invalid: what the operator says to its arguments and heads; not_supported: this program does not have it.
 Result<JobView> view_job(MetaClient& meta, JobId job, tasks::ProgramRunner& programs);
 
 }  // namespace cairn

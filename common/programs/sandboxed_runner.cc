@@ -7,7 +7,8 @@
 namespace cairn::programs {
 namespace {
 
-constexpr size_t kToldBytes = 2048;  // of standard error, in a message
+constexpr size_t kToldBytes = 2048;                   // of standard error, in a message
+constexpr int kNotExecutable = 126, kNotFound = 127;  // what sh ends with
 
 class SandboxedRun final : public tasks::ProgramRun {
  public:
@@ -21,15 +22,17 @@ class SandboxedRun final : public tasks::ProgramRun {
     return {std::move(run)};
   }
   Status feed(std::string_view input) override { return run_->feed(input); }
+  void cancel() override { run_->cancel(); }
   Result<std::string> finish() override {
     ASSIGN(const sandbox::Outcome outcome, run_->finish());
     if (outcome.ok()) return std::move(output_);
+    const bool not_here = outcome.exit_code == kNotExecutable || outcome.exit_code == kNotFound;
+    const Errc code = not_here ? Errc::io : Errc::invalid;  // another server may have the program
     std::string_view errors = outcome.error_tail;
     while (errors.ends_with('\n')) errors.remove_suffix(1);
     if (errors.size() > kToldBytes) errors.remove_prefix(errors.size() - kToldBytes);
-    if (errors.empty()) return {Errc::invalid, fmt::format("the program: {}", outcome.message())};
-    return {Errc::invalid,
-            fmt::format("the program: {}; it said: {}", outcome.message(), tasks::replace_invalid_utf8(errors))};
+    if (errors.empty()) return {code, fmt::format("the program: {}", outcome.message())};
+    return {code, fmt::format("the program: {}; it said: {}", outcome.message(), tasks::replace_invalid_utf8(errors))};
   }
 
  private:

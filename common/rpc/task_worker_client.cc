@@ -20,7 +20,8 @@ Result<std::string> fetch_partial(Network& network, Clock& clock, JobId job, con
                                   Duration timeout) {
   const std::string what =
       fmt::format("the result of job {} task {} on server {}", raw(job), result.task, raw(result.server));
-  if (!result.spooled || result.results.port == 0) return {Errc::not_found, what + " has no worker that keeps it"};
+  if (!result.spooled) return {Errc::not_found, what + " is not kept by a worker"};
+  if (result.results.port == 0) return {Errc::unavailable, what + ": its worker is not there"};
   auto stream = network.connect(result.results, clock.now() + timeout);
   if (!stream.ok()) return Error{stream.code(), what + ": " + stream.error().what};
   RpcConnection<Stub> connection(std::move(*stream), kReadAheadBytes);

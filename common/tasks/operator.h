@@ -56,6 +56,8 @@ class Partial {
   virtual bool decode(ByteReader& in) = 0;
   // invalid: what is wrong with the input, with file and offset; or bytes that no split covered.
   virtual Result<Table> finish() = 0;
+  // From any thread: a program that map() or finish() waits for is ended, and they end with an error.
+  virtual void cancel() {}
 
  protected:
   virtual Status start(const Split& split) = 0;

@@ -22,13 +22,14 @@ struct ProgramOrder {
   uint32_t processes = 0;
 };
 
-// One program from its start to its end, for one thread. Its destructor ends it.
+// One program from its start to its end, for one thread, unless it says otherwise. Its destructor ends it.
 class ProgramRun {
  public:
   virtual ~ProgramRun() = default;
   virtual Status feed(std::string_view input) = 0;
-  // All that it wrote. invalid: how it failed, with the end of its standard error.
+  // All that it wrote. invalid: how it failed, with the end of its standard error. io: it could not begin here.
   virtual Result<std::string> finish() = 0;
+  virtual void cancel() = 0;  // from any thread: the others end soon, with an error
 };
 
 class ProgramRunner {

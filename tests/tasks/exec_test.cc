@@ -4,6 +4,7 @@
 
 #include <functional>
 
+#include "common/base/thread.h"
 #include "common/tasks/program_runner.h"
 #include "common/tasks/registry.h"
 
@@ -30,6 +31,7 @@ class FunctionRunner final : public ProgramRunner {
       return {};
     }
     Result<std::string> finish() override { return body_(order_, input_); }
+    void cancel() override {}
 
    private:
     const Body& body_;
@@ -143,6 +145,56 @@ TEST(ExecTest, BadArgumentsAreRefused) {
   EXPECT_THAT(refusal({{"command", "x"}, {"time", "8d"}}), HasSubstr("--time"));
   EXPECT_THAT(refusal({{"command", "x"}, {"processes", "0"}}), HasSubstr("--processes"));
   EXPECT_EQ(refusal({{"command", "x"}, {"time", "1s"}, {"memory", "1G"}}), "");
+}
+
+// A program that ends when it is cancelled alone.
+class EndlessRunner final : public ProgramRunner {
+ public:
+  Result<std::unique_ptr<ProgramRun>> start(const ProgramOrder&) override {
+    return {std::make_unique<EndlessRun>(*this)};
+  }
+
+ private:
+  class EndlessRun final : public ProgramRun {
+   public:
+    explicit EndlessRun(EndlessRunner& runner) : runner_(runner) {}
+    Status feed(std::string_view) override { return {}; }
+    Result<std::string> finish() override {
+      Lock lock(runner_.mutex_);
+      runner_.changed_.wait(lock, [this] { return runner_.cancelled_; });
+      return Error{Errc::interrupted, "it was cancelled"};
+    }
+    void cancel() override {
+      const Lock lock(runner_.mutex_);
+      runner_.cancelled_ = true;
+      runner_.changed_.notify_all();
+    }
+
+   private:
+    EndlessRunner& runner_;
+  };
+  Mutex mutex_;
+  CondVar changed_;
+  bool cancelled_ = false;  // guarded by mutex_
+};
+
+TEST(ExecTest, CancellingAPartialEndsItsProgram) {
+  for (const bool before : {true, false}) {
+    EndlessRunner runner;
+    auto op = make_operator({"exec", {{"command", "x"}}, {{"a", 2, {}}}}).value();
+    op->use_programs(runner);
+    const auto partial = op->empty();
+    if (before) partial->cancel();
+    Thread canceller("cancel", [&] {
+      if (!before) partial->cancel();
+    });
+    bool given = false;
+    const Status mapped = partial->map({0, 0, 2}, [&]() -> Result<std::string_view> {
+      return std::exchange(given, true) ? std::string_view() : std::string_view("a\n");
+    });
+    canceller.join();
+    EXPECT_EQ(mapped.code(), Errc::interrupted);
+  }
 }
 
 }  // namespace

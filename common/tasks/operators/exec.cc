@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "common/base/config.h"
+#include "common/base/thread.h"
 #include "common/tasks/arguments.h"
 #include "common/tasks/file_ranges.h"
 #include "common/tasks/program_runner.h"
@@ -59,6 +60,11 @@ class ExecPartial final : public Partial {
     bytes_ = in.u64();
     return bytes_ <= kMaxTextBytes && ranges_.decode(in);
   }
+  void cancel() override {
+    const Lock lock(mutex_);
+    cancelled_ = true;
+    if (running_ != nullptr) running_->cancel();
+  }
   Result<Table> finish() override {
     std::string all;
     for (uint32_t file = 0; file < files_.size(); ++file) {
@@ -82,6 +88,7 @@ class ExecPartial final : public Partial {
                          {"CAIRN_BEGIN", std::to_string(split.begin)},
                          {"CAIRN_END", std::to_string(split.end)}};
     ASSIGN(run_, runner_->start(order));
+    set_running(run_.get());
     return {};
   }
   void feed(std::string_view bytes) override {
@@ -90,7 +97,7 @@ class ExecPartial final : public Partial {
     status_ = run_->feed(bytes);
   }
   Status close() override {
-    const std::unique_ptr<ProgramRun> run = std::move(run_);
+    const Running run(*this, std::move(run_));
     if (!status_.ok()) return at_split(status_.error());
     if (!ends_line_ && split_.end != files_[split_.file].size)
       return at_split({Errc::invalid, "the split ends within a line; exec wants whole ones"});
@@ -101,6 +108,23 @@ class ExecPartial final : public Partial {
   }
 
  private:
+  // A program until its end, which cancel() may bring about.
+  class Running {
+   public:
+    Running(ExecPartial& partial, std::unique_ptr<ProgramRun> run) : partial_(partial), run_(std::move(run)) {}
+    ~Running() { partial_.set_running(nullptr); }
+    Running(const Running&) = delete;
+    ProgramRun* operator->() const { return run_.get(); }
+
+   private:
+    ExecPartial& partial_;
+    const std::unique_ptr<ProgramRun> run_;
+  };
+  void set_running(ProgramRun* run) {
+    const Lock lock(mutex_);
+    running_ = run;
+    if (cancelled_ && run != nullptr) run->cancel();
+  }
   Error at_split(const Error& error) const {
     return {error.code,
             fmt::format("{}: offset {} .. {}: {}", files_[split_.file].name, split_.begin, split_.end, error.what)};
@@ -110,15 +134,17 @@ class ExecPartial final : public Partial {
     if (bytes_ <= kMaxTextBytes) return {};
     return {Errc::too_big, fmt::format("the programs wrote more than {} in all", format_size(kMaxTextBytes))};
   }
-  Result<std::string> merged(std::string_view all) const {
+  Result<std::string> merged(std::string_view all) {
     if (runner_ == nullptr) return {Errc::not_supported, "exec: nothing here runs programs"};
     ProgramOrder order = orders_.map;
     order.command = orders_.merge;
     const auto of_merge = [](const Error& error) { return Error{error.code, "--merge: " + error.what}; };
-    const Result<std::unique_ptr<ProgramRun>> run = runner_->start(order);
-    if (!run.ok()) return of_merge(run.error());
-    if (const Status fed = (*run)->feed(all); !fed.ok()) return of_merge(fed.error());
-    Result<std::string> out = (*run)->finish();
+    Result<std::unique_ptr<ProgramRun>> started = runner_->start(order);
+    if (!started.ok()) return of_merge(started.error());
+    const Running run(*this, *std::move(started));
+    set_running(run.operator->());
+    if (const Status fed = run->feed(all); !fed.ok()) return of_merge(fed.error());
+    Result<std::string> out = run->finish();
     if (!out.ok()) return of_merge(out.error());
     return out;
   }
@@ -131,6 +157,9 @@ class ExecPartial final : public Partial {
   std::unique_ptr<ProgramRun> run_;  // of split_, while it is mapped
   Status status_;                    // of its feeding
   bool ends_line_ = true;            // what was fed last
+  Mutex mutex_;
+  ProgramRun* running_ = nullptr;  // guarded by mutex_, as cancelled_
+  bool cancelled_ = false;
 };
 
 class Exec final : public Operator {

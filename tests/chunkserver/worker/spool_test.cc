@@ -113,7 +113,7 @@ TEST_F(FetchTest, WhatIsNotThereOrNotTheSameIsAnError) {
   result.spooled->bytes = 2000;
   EXPECT_EQ(fetch().code(), Errc::corrupt) << "it is shorter";
   result.results.port = 0;
-  EXPECT_EQ(fetch().code(), Errc::not_found) << "its worker is not there";
+  EXPECT_EQ(fetch().code(), Errc::unavailable) << "its worker is not there";
 }
 
 }  // namespace
