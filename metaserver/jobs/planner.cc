@@ -84,8 +84,9 @@ Result<bool> JobPlanner::round() {
   }
   for (const LiveJob& live : jobs.live) {
     if (stopping()) return false;
-    ASSIGN(const bool again, advance(live.job));
-    more |= again;
+    const Result<bool> again = advance(live.job);
+    if (!again.ok()) spdlog::warn("job {} goes on in the next round: {}", raw(live.job), again.error().what);
+    more |= again.ok() && *again;
   }
   ASSIGN(const bool dirty, clean_up());
   return more || dirty;
@@ -177,8 +178,10 @@ Result<bool> JobPlanner::clean_up() {
     const bool old =
         over.size() - i > options_.keep_most || since_ns(clock_.wall_ns(), over[i].state.over_ns) > options_.keep;
     if (over[i].state.pins_removed && !old) continue;
-    ASSIGN(const bool cleaned, clean_up(over[i], old));
-    more |= cleaned;
+    const Result<bool> cleaned = clean_up(over[i], old);
+    if (!cleaned.ok())
+      spdlog::warn("job {} is cleaned up in the next round: {}", raw(over[i].job), cleaned.error().what);
+    more |= cleaned.ok() && *cleaned;
   }
   return more;
 }
@@ -201,7 +204,7 @@ Status JobPlanner::remove_hidden(const queries::JobRecord& job) {
     const RemoveName remove{job.row.output->parent, hidden_name(job.job, attempt), false};
     const Outcome outcome = admission_.change(Command{{}, 0, remove});
     const bool gone = !outcome.ok() && (outcome.code() == Errc::not_found || outcome.code() == Errc::stale_handle ||
-                                        outcome.code() == Errc::not_directory);
+                                        outcome.code() == Errc::not_directory || outcome.code() == Errc::is_directory);
     if (!outcome.ok() && !gone) return outcome.error();
   }
   return {};

@@ -80,12 +80,15 @@ void TaskScheduler::lose(const TaskRef& ref, ServerId server) {
   if (task->second.attempts.empty()) wait(job->second, task->second);
 }
 
-// What a worker runs that we do not know of: an earlier run of the metaserver gave it out. False: nobody wants it.
+// What a worker runs that we do not know of: an earlier run of the metaserver gave it out, or the worker was taken for
+// gone. False: nobody wants it.
 bool TaskScheduler::adopt(const RunningTask& running, ServerId server, Instant now) {
   const auto job = jobs_.find(running.ref.job);
   if (job == jobs_.end() || job->second.phase != running.ref.phase) return false;
   const auto found = job->second.tasks.find(running.ref.task);
   if (found == job->second.tasks.end() || found->second.attempts.size() >= kMostAttempts) return false;
+  // Its worker has not heard yet that its failure has come here.
+  if (std::ranges::find(found->second.failed, running.ref.attempt) != found->second.failed.end()) return false;
   TaskState& task = found->second;
   if (task.attempts.empty()) {
     for (auto& [owner, queue] : job->second.queues) queue.waiting.erase(running.ref.task);
@@ -259,6 +262,7 @@ void TaskScheduler::on_finished(const TaskRef& ref, ServerId server, bool succee
   if (!succeeded) {
     if (!known) return;
     task->second.task.avoid.push_back(server);
+    task->second.failed.push_back(ref.attempt);
     if (task->second.attempts.empty()) wait(job, task->second);
     return;
   }

@@ -93,6 +93,7 @@ class TaskScheduler {
   struct TaskState {
     Task task;
     std::vector<Attempt> attempts;  // running; none: it waits
+    std::vector<AttemptId> failed;
     uint32_t losses = 0;
   };
   struct Queue {  // of one owner

@@ -99,6 +99,9 @@ Result<Answer> run(Operation& operation, const RemoveJobRows& request) {
     return Error{Errc::invalid, fmt::format("job {} is {}", raw(job->id()), name_of(job->state().phase))};
   uint32_t left = request.limit;
   for (const Table table : {Table::job_extent, Table::job_chunk}) TRY(erase_rows(operation, table, job->id(), left));
+  // Results are for who asked for the table, and has not fetched it yet.
+  const bool may_be_asked_for = job->state().phase == JobPhase::done && !job->row().output;
+  if (!may_be_asked_for) TRY(erase_rows(operation, Table::job_result, job->id(), left));
   if (left == 0) return Answer();
   job->state().pins_removed = true;
   // Only the metaserver asks for this, when it has taken the hidden files away (or they are none).

@@ -156,6 +156,19 @@ TEST_F(TaskSchedulerTest, WhatASilentWorkerRanIsGivenToAnother) {
   EXPECT_THAT(dropped_[kB], SizeIs(1));
 }
 
+// Its poll and its report were under way at once.
+TEST_F(TaskSchedulerTest, AnAttemptThatHasFailedIsNotTakenForRunning) {
+  start(kJob, {{0, kA, {}}});
+  poll(kA);
+  ASSERT_EQ(take(kA), 0u);
+  const TaskRef failed = runs_[kA].front();
+  finish(kA, false);
+  runs_[kA] = {failed};
+  poll(kA);
+  EXPECT_EQ(scheduler_.activity(kJob).running, 0u);
+  EXPECT_THAT(dropped_[kA], ElementsAre(failed));
+}
+
 TEST_F(TaskSchedulerTest, WhatAWorkerDoesNotNameItHasLost) {
   start(kJob, {{0, kA, {}}});
   poll(kA);
