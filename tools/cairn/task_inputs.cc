@@ -58,7 +58,7 @@ class MountWalk {
       return {Errc::invalid, path + " lies in another filesystem: a job is about files of one mount"};
     if (S_ISDIR(found.st_mode)) return add_below(path);
     if (!S_ISREG(found.st_mode)) return {Errc::invalid, path + " is not a regular file"};
-    return inputs_.add(InodeId{found.st_ino}, path);
+    return add_readable(InodeId{found.st_ino}, path);
   }
   Status add_glob(const std::string& pattern) {
     glob_t matches{};
@@ -84,8 +84,13 @@ class MountWalk {
     }
     if (error) return {Errc::io, fmt::format("{} cannot be listed: {}", directory, error.message())};
     std::ranges::sort(files);
-    for (auto& [path, inode] : files) TRY(inputs_.add(InodeId{inode}, std::move(path)));
+    for (const auto& [path, inode] : files) TRY(add_readable(InodeId{inode}, path));
     return {};
+  }
+  // Workers read by inode, whoever asks: what the kernel would refuse is refused here.
+  Status add_readable(InodeId inode, const std::string& path) {
+    if (::access(path.c_str(), R_OK) != 0) return file_error("read", path, errno);
+    return inputs_.add(inode, path);
   }
 
   const dev_t device_;
@@ -202,6 +207,7 @@ Result<NamedPlace> place_under_mount(const std::string& path) {
   if (whole.filename().empty()) return bad_output(path);
   if (::stat(parent.c_str(), &found) != 0) return file_error("find", parent, errno);
   if (!S_ISDIR(found.st_mode)) return bad_output(path);
+  if (::access(parent.c_str(), W_OK | X_OK) != 0) return file_error("write to", parent, errno);
   NamedPlace place{InodeId{found.st_ino}, whole.filename().string()};
   place.exists = ::lstat(path.c_str(), &found) == 0;
   if (place.exists && !S_ISREG(found.st_mode)) return bad_output(path);

@@ -191,6 +191,7 @@ Status run(const RunArguments& arguments) {
     return {};
   }
   ASSIGN(const JobStatus status, watch(client, submitted.job, JobPhase::done, arguments.quiet, ends));
+  ::pthread_sigmask(SIG_UNBLOCK, &ends, nullptr);  // from here on nothing is to be cancelled
   TRY(check_done(status));
   if (!submitted.output_in_cluster) {
     programs::SandboxedRunner programs;
