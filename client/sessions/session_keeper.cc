@@ -274,6 +274,9 @@ void SessionKeeper::end_sole(uint64_t lease_generation) {
   {
     Lock lock(mutex_);
     recalled_generation_ = std::max(recalled_generation_, lease_generation);
+    // After a restart the metaserver recalls the tree from whoever might have had it. Who knows better has leases of
+    // inodes, perhaps one that is being recalled: acquiring it anew would wait for an event behind this one.
+    if (!sole_.load(std::memory_order_acquire)) return;
     sole_.store(false, std::memory_order_release);
     trust_epoch_.fetch_add(1);
   }

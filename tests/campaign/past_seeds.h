@@ -17,6 +17,8 @@ inline constexpr PastSeed kPastSeeds[] = {
      "a session's loss was told to one who synced everything, and the fsync of another program said that all is well"},
     {129, "mounts heard of the metaserver's power cut only after 11 s, and all others waited until they named leases"},
     {829, "an unlink's late answer hid a file of that name which the same mount had made meanwhile"},
+    {219,
+     "a mount that shared the tree acquired leases anew for a recall of the tree, and its events waited behind that"},
 };
 
 }  // namespace cairn
