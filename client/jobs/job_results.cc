@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <map>
+
 #include "common/base/thread.h"
 #include "common/rpc/task_worker_client.h"
 #include "common/tasks/operator.h"
@@ -10,35 +13,33 @@ namespace cairn {
 namespace {
 
 constexpr uint32_t kResultsPerCall = 1024;  // the metaserver sends fewer where they are large
-constexpr Duration kPatience = 10s;         // with workers that cannot be reached, in all
 constexpr Duration kAskAgain = 500ms;
 
-// The partials of a job's tasks, one after the other. One that its worker does not have any more is lost, and so is one
-// whose worker cannot be reached for a while; all that are lost are told at the end, so that they are made again at
-// once.
+// The partials of a job's tasks, one after the other. One that its worker does not have any more is lost, and so are
+// those of a worker that could not be reached for a while; all that are lost are told at the end, so that they are made
+// again at once.
 class Fetcher {
  public:
   Fetcher(const ResultSources& from, JobId job, const MergeHooks& hooks) : from_(from), job_(job), hooks_(hooks) {}
 
-  // Nothing: it is lost, or others are, so that it would be fetched for nothing.
+  // Nothing: it is lost.
   Result<std::optional<std::string>> fetch(TaskResult result) {
     if (!result.spooled) return std::optional(std::move(result.partial));
-    if (!lost_.empty() && !reachable_) return note_lost(result);
-    while (true) {
+    while (!is_given_up(result.server)) {
       if (hooks_.cancelled && hooks_.cancelled()) return Error{Errc::interrupted, "the merge was cancelled"};
       Result<std::string> fetched = fetch_partial(from_.network, from_.clock, job_, result);
       if (fetched.ok()) return std::optional(std::move(*fetched));
-      reachable_ = fetched.code() == Errc::not_found || fetched.code() == Errc::corrupt;
       why_ = fetched.error().what;
-      if (reachable_) return note_lost(result);
-      if (!give_up_) give_up_ = from_.clock.now() + kPatience;
-      if (from_.clock.now() >= *give_up_) return note_lost(result);
+      if (fetched.code() == Errc::not_found || fetched.code() == Errc::corrupt) break;
+      give_up_.try_emplace(result.server, from_.clock.now() + hooks_.patience);
       pause();
       // The worker may have another address now, or the result be one of another worker.
       ASSIGN(const JobResults page, from_.meta.job_results(job_, result.task, 1));
-      if (page.results.empty() || page.results.front().task != result.task) return note_lost(result);
+      if (page.results.empty() || page.results.front().task != result.task) break;
       result = page.results.front();
     }
+    lost_.push_back({job_, result.task, result.attempt});
+    return std::optional<std::string>();
   }
   // busy: some were lost, and the metaserver knows.
   Status end() {
@@ -48,24 +49,23 @@ class Fetcher {
   }
 
  private:
+  bool is_given_up(ServerId server) const {
+    const auto found = give_up_.find(server);
+    return found != give_up_.end() && from_.clock.now() >= found->second;
+  }
   void pause() {
     Mutex mutex;
     CondVar nothing;
     Lock lock(mutex);
-    (void)nothing.wait_until(lock, from_.clock.now() + kAskAgain);
-  }
-  std::optional<std::string> note_lost(const TaskResult& result) {
-    lost_.push_back({job_, result.task, result.attempt});
-    return std::nullopt;
+    (void)nothing.wait_until(lock, from_.clock.now() + std::min(kAskAgain, hooks_.patience));
   }
 
   const ResultSources& from_;
   const JobId job_;
   const MergeHooks& hooks_;
   std::vector<LostResult> lost_;
-  std::string why_;        // of the last one
-  bool reachable_ = true;  // its worker
-  std::optional<Instant> give_up_;
+  std::map<ServerId, Instant> give_up_;  // of workers that could not be reached
+  std::string why_;                      // the last one was not to be had
 };
 
 }  // namespace

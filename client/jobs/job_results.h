@@ -12,8 +12,9 @@
 namespace cairn {
 
 struct MergeHooks {
-  std::function<bool()> cancelled;            // looked at between two results; may be empty
-  std::function<void(uint64_t bytes)> taken;  // each result's bytes; may be empty
+  Duration patience = std::chrono::seconds(10);    // with each worker that cannot be reached; then its results are lost
+  std::function<bool()> cancelled = {};            // looked at between two results; may be empty
+  std::function<void(uint64_t bytes)> taken = {};  // each result's bytes; may be empty
 };
 
 // Where results come from: the metaserver, and the workers that keep large ones.
@@ -22,8 +23,9 @@ struct ResultSources {
   Network& network;
   Clock& clock;
 };
-// Requires view.op. invalid: what is wrong with the input, with file and offset. interrupted: cancelled. busy: a result
-// is lost with its worker; the metaserver knows, and has it made again. stale_handle: the same of a job that is over.
+// Requires view.op. invalid: what is wrong with the input, with file and offset. interrupted: cancelled. busy: results
+// were lost with their workers; the metaserver knows, and has them made again. stale_handle: the same of a job that is
+// over.
 Result<tasks::Table> merge_results(const ResultSources& from, JobId job, const JobView& view,
                                    const MergeHooks& hooks = {});
 

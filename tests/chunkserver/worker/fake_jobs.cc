@@ -85,6 +85,23 @@ class FakeJobs::Handler : public thrift::MetaserverNull {
     }
     answer(reply, Result<TaskVerdict>(TaskVerdict::accepted));
   }
+  void job_results(thrift::JobResultsReply& reply, const thrift::JobResultsRequest& request) override {
+    const auto first = std::min(static_cast<size_t>(request.first), jobs_.results.size());
+    const size_t end = std::min(first + static_cast<size_t>(request.limit), jobs_.results.size());
+    JobResults page;
+    page.results.assign(jobs_.results.begin() + static_cast<ptrdiff_t>(first),
+                        jobs_.results.begin() + static_cast<ptrdiff_t>(end));
+    page.next = static_cast<uint32_t>(end);
+    page.complete = end == jobs_.results.size();
+    answer(reply, Result<JobResults>(std::move(page)));
+  }
+  void lost_result(thrift::EmptyReply& reply, const thrift::LostResultRequest& request) override {
+    const auto lost = from_wire(request);
+    if (!lost.ok()) return answer(reply, lost.error());
+    Lock lock(jobs_.mutex_);
+    jobs_.lost_.push_back(*lost);
+    answer(reply, Status());
+  }
 
  private:
   bool ended(int64_t session) {
@@ -100,6 +117,10 @@ FakeJobs::FakeJobs() {
   });
 }
 FakeJobs::~FakeJobs() { stop(); }
+std::vector<LostResult> FakeJobs::lost() {
+  Lock lock(mutex_);
+  return lost_;
+}
 Status FakeJobs::start(uint16_t port) { return server_->start({"127.0.0.1", port}); }
 void FakeJobs::stop() {
   {

@@ -29,6 +29,7 @@ class FakeJobs {
   JobDescription about;
   std::vector<JobLayout> layouts;  // of each file, whole
   size_t extents_of_a_page = 1000;
+  std::vector<TaskResult> results;  // by task
 
   void order(TaskOrders orders);       // with the next poll
   void end_sessions();                 // every call of an older session says so
@@ -37,6 +38,7 @@ class FakeJobs {
   std::optional<FinishTask> next_finish();
   std::optional<TaskPoll> next_poll();  // the first that came after the last one that was returned
   bool wait_for_sessions(int count);    // opened so far
+  std::vector<LostResult> lost();       // so far
   std::atomic<int> descriptions = 0, closed_sessions = 0;
 
  private:
@@ -50,6 +52,7 @@ class FakeJobs {
   std::deque<TaskOrders> orders_;
   std::deque<FinishTask> finished_;
   std::deque<TaskPoll> polls_;
+  std::vector<LostResult> lost_;
   int sessions_ = 0, refusals_ = 0;
   int64_t oldest_session_ = 1;
   bool stopping_ = false;
