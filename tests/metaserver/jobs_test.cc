@@ -8,17 +8,16 @@
 
 #include "common/base/random.h"
 #include "common/base/thread.h"
-#include "common/rpc/meta_client.h"
-#include "common/tasks/csv_record.h"
 #include "common/tasks/registry.h"
-#include "metaserver/metaserver.h"
 #include "metaserver/state/job_rows.h"
-#include "metaserver/store/rocks_store.h"
-#include "tests/metaserver/temp_directory.h"
+#include "tests/metaserver/fake_worker.h"
+#include "tests/metaserver/metaserver_fixture.h"
 
 namespace cairn {
 namespace {
 
+using test::Contents;
+using test::FakeWorker;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -28,170 +27,18 @@ constexpr uint32_t kServers = 4;
 constexpr uint32_t kCell = 4096;
 const Code kCode{2, 1};
 
-// What the pinned bytes of each file are, for those who cannot read chunks.
-using Contents = std::map<InodeId, std::string>;
-
-tasks::Job job_of(const std::string& op, const std::map<std::string, std::string>& arguments,
-                  const std::vector<JobFile>& files) {
-  tasks::Job job{op, arguments, {}};
-  for (const JobFile& file : files) job.files.push_back({file.name, file.size, file.head});
-  return job;
-}
-
-Status map_split(tasks::Partial& partial, const tasks::Split& split, const std::string& content) {
-  bool told = false;
-  return partial.map(split, [&]() -> Result<std::string_view> {
-    if (std::exchange(told, true)) return std::string_view();
-    return std::string_view(content).substr(split.begin, split.end - split.begin);
-  });
-}
-
-bool bit(const std::string& bits, size_t at) {
-  return at / 8 < bits.size() && (static_cast<uint8_t>(bits[at / 8]) >> (at % 8) & 1) != 0;
-}
-
-// A worker as the metaserver sees one. Nothing runs but in its calls.
-class FakeWorker {
- public:
-  FakeWorker(const Address& metaserver, ServerId server, const Contents& contents, uint64_t nonce)
-      : server_(server), contents_(contents), meta_(real_network(), real_clock(), metaserver) {
-    const auto grant = meta_.open_session({.name = "worker", .host = "here", .pid = 1, .mount = false, .nonce = nonce});
-    EXPECT_TRUE(grant.ok()) << (grant.ok() ? "" : grant.error().what);
-  }
-  MetaClient& meta() { return meta_; }
-  ServerId server() const { return server_; }
-
-  // Takes what it is given; returns how many there are.
-  size_t poll(Duration wait = 20ms, uint32_t slots = 2) {
-    TaskPoll poll{server_, slots, {}, {"127.0.0.1", 9}, wait};
-    for (const Assignment& one : assigned) poll.running.push_back({one.ref, 1});
-    const auto orders = meta_.poll_tasks(poll);
-    if (!orders.ok()) {  // the metaserver is being restarted
-      last_error = orders.error().what;
-      return assigned.size();
-    }
-    for (const TaskRef& ref : orders->drop) {
-      std::erase_if(assigned, [&](const Assignment& one) { return one.ref == ref; });
-      dropped.push_back(ref);
-    }
-    assigned.insert(assigned.end(), orders->start.begin(), orders->start.end());
-    return assigned.size();
-  }
-  // Does the oldest of them.
-  Result<TaskVerdict> work() {
-    const Assignment one = assigned.front();
-    Result<TaskVerdict> verdict = one.ref.phase == JobPhase::merging ? merge(one) : finish(one);
-    assigned.erase(assigned.begin());
-    return verdict;
-  }
-  // What finish_task would tell.
-  Result<FinishTask> result_of(const Assignment& one) {
-    ASSIGN(const std::vector<JobFile> files, files_of(one.ref.job));
-    ASSIGN(const std::vector<tasks::Split> splits, splits_of(one));
-    FinishTask done{one.ref, server_, {.bytes_local = 1}, {}, {}, {}, {}, {}};
-    const auto content = [&](uint32_t file) -> const std::string& { return contents_.at(files[file].inode); };
-    if (one.ref.phase == JobPhase::surveying) {
-      done.odd_quotes.assign((splits.size() + 7) / 8, '\0');
-      for (size_t i = 0; i < splits.size(); ++i) {
-        const auto& text = content(splits[i].file);
-        const auto begin = text.begin() + static_cast<ptrdiff_t>(splits[i].begin);
-        const auto end = text.begin() + static_cast<ptrdiff_t>(splits[i].end);
-        if (std::count(begin, end, '"') % 2 != 0)
-          done.odd_quotes[i / 8] = static_cast<char>(done.odd_quotes[i / 8] | 1 << i % 8);
-        if (splits[i].begin == 0)
-          done.heads.push_back({splits[i].file, std::string(*tasks::first_csv_record(text, true))});
-      }
-      return done;
-    }
-    ASSIGN(const auto op, tasks::make_operator(job_of(description_.op, description_.arguments, files)));
-    const auto partial = op->empty();
-    for (const tasks::Split& split : splits) TRY(map_split(*partial, split, content(split.file)));
-    done.partial = tasks::encode_partial(*op, *partial);
-    return done;
-  }
-  Result<std::vector<JobFile>> files_of(JobId job) {
-    std::vector<JobFile> files;
-    while (true) {
-      ASSIGN(description_, meta_.get_job(job, static_cast<uint32_t>(files.size()), 300));
-      files.insert(files.end(), description_.files.begin(), description_.files.end());
-      if (description_.complete) return files;
-    }
-  }
-
-  std::vector<Assignment> assigned;
-  std::vector<TaskRef> dropped;
-  std::string last_error;
-
- private:
-  Result<TaskVerdict> finish(const Assignment& one) {
-    ASSIGN(const FinishTask done, result_of(one));
-    return meta_.finish_task(done);
-  }
-  Result<std::vector<tasks::Split>> splits_of(const Assignment& one) {
-    std::vector<tasks::Split> splits;
-    for (const TaskWindow& window : one.windows) {
-      if (one.whole) {
-        splits.push_back({window.file, window.begin, window.end, bit(one.states, splits.size())});
-        continue;
-      }
-      ASSIGN(const JobLayout layout, meta_.job_layout(one.ref.job, window.file, window.begin, window.end));
-      if (layout.covered_until < window.end) return Error{Errc::io, "a layout that does not cover its window"};
-      ASSIGN(const auto ranges, held_ranges(window.begin, window.end, layout.extents, layout.holders));
-      for (const HeldRange& range : ranges_of(one.owner, ranges))
-        splits.push_back({window.file, range.begin, range.end, bit(one.states, splits.size())});
-    }
-    return splits;
-  }
-  Result<TaskVerdict> merge(const Assignment& one) {
-    ASSIGN(const std::string table, merged_table(one.ref.job));
-    ASSIGN(const Entry hidden,
-           meta_.make_node({one.output->parent, one.hidden_name, S_IFREG | one.output->mode, 0, 0, 0, {}}));
-    const InodeId inode = hidden.attributes.inode;
-    ASSIGN(const Committed committed, meta_.commit({{{inode, {}, table.size(), {1, 0}, table}}, {}}));
-    EXPECT_THAT(committed.files, SizeIs(1));
-    return meta_.finish_job({one.ref, server_, {}, inode});
-  }
-
- public:
-  Result<std::string> merged_table(JobId job) {
-    ASSIGN(const std::vector<JobFile> files, files_of(job));
-    ASSIGN(const auto op, tasks::make_operator(job_of(description_.op, description_.arguments, files)));
-    const auto all = op->empty();
-    for (uint32_t next = 0; true;) {
-      ASSIGN(const JobResults page, meta_.job_results(job, next, 7));
-      for (const TaskResult& result : page.results) {
-        ASSIGN(const auto partial, tasks::decode_partial(*op, result.partial));
-        TRY(all->merge(*partial));
-      }
-      next = page.next;
-      if (page.complete) break;
-    }
-    ASSIGN(const tasks::Table table, all->finish());
-    return tasks::to_csv(table);
-  }
-
- private:
-  ServerId server_;
-  const Contents& contents_;
-  MetaClient meta_;
-  JobDescription description_;
-};
-
-class JobsTest : public testing::Test {
+class JobsTest : public test::MetaserverFixture {
  protected:
   void SetUp() override {
     options_.default_class.policy = kCode;
     options_.default_class.cell_bytes = kCell;
     options_.job_worker_timeout = 500ms;
     options_.job_reclaim = 0s;
-    options_.tick = 20ms;
     options_.housekeeping = 20ms;
     start();
     // Not a mount: it holds no leases, so nobody waits for it.
-    writer_ = std::make_unique<MetaClient>(real_network(), real_clock(), address_);
-    ASSERT_TRUE(
-        writer_->open_session({.name = "writer", .host = "here", .pid = 1, .mount = false, .nonce = ++nonce_}).ok());
-    heartbeats();
+    writer_ = client();
+    heartbeats(*writer_, kServers);
     const auto chunks = writer_->grant_chunks({kDefaultClass, 3, {}});
     ASSERT_TRUE(chunks.ok()) << chunks.error().what;
     chunks_ = *chunks;
@@ -202,40 +49,10 @@ class JobsTest : public testing::Test {
     writer_.reset();
     crash();
   }
-  void start() {
-    auto store = RocksStore::open({.directory = directory_.path() + "/store"});
-    ASSERT_TRUE(store.ok()) << store.error().what;
-    store_ = std::move(*store);
-    options_.listen = address_;
-    options_.log_directory = directory_.path() + "/log";
-    options_.seed = 42 + starts_++;
-    server_ = std::make_unique<Metaserver>(real_network(), real_clock(), real_disk(), *store_, options_);
-    const Status started = server_->start();
-    ASSERT_TRUE(started.ok()) << started.error().what;
-    address_ = server_->address();
-  }
-  void crash() {
-    server_.reset();
-    store_.reset();
-  }
   void restart() {
     crash();
     start();
-    heartbeats();
-  }
-  void heartbeats() {
-    for (uint32_t i = 1; i <= kServers; ++i) {
-      const Heartbeat report{.uuid = fmt::format("uuid-{}", i),
-                             .address = {"127.0.0.1", static_cast<uint16_t>(1000 + i)},
-                             .boot = BootId{i},
-                             .labels = {"site", "rack", fmt::format("host{}", i), ""},
-                             .total_bytes = uint64_t{100} << 30,
-                             .free_bytes = uint64_t{60} << 30,
-                             .incarnation = {},
-                             .shards = 0,
-                             .bad_records = 0};
-      ASSERT_TRUE(writer_->heartbeat(report).ok());
-    }
+    heartbeats(*writer_, kServers);
   }
   FakeWorker& add_worker(uint32_t server) {
     return *workers_.emplace_back(std::make_unique<FakeWorker>(address_, ServerId{server}, contents_, ++nonce_));
@@ -349,7 +166,8 @@ class JobsTest : public testing::Test {
     const auto op = tasks::make_operator(job).value();
     const auto partial = op->empty();
     for (uint32_t i = 0; i < inodes.size(); ++i)
-      EXPECT_TRUE(map_split(*partial, {i, 0, job.files[i].size, false}, contents_.at(inodes[i])).ok());
+      EXPECT_TRUE(
+          tasks::map_text(*partial, {i, 0, job.files[i].size}, contents_.at(inodes[i]), FakeWorker::kPieceBytes).ok());
     return tasks::to_csv(partial->finish().value());
   }
   std::string content_of(const std::string& name) {
@@ -366,12 +184,6 @@ class JobsTest : public testing::Test {
     return found;
   }
 
-  TempDirectory directory_;
-  MetaserverOptions options_;
-  Address address_{"127.0.0.1", 0};
-  uint64_t starts_ = 0, nonce_ = 5000;
-  std::unique_ptr<RocksStore> store_;
-  std::unique_ptr<Metaserver> server_;
   std::unique_ptr<MetaClient> writer_;
   std::vector<ChunkInfo> chunks_;
   size_t next_chunk_ = 0;

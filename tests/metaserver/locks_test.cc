@@ -5,10 +5,7 @@
 #include <gmock/gmock.h>
 
 #include "common/base/thread.h"
-#include "common/rpc/meta_client.h"
-#include "metaserver/metaserver.h"
-#include "metaserver/store/rocks_store.h"
-#include "tests/metaserver/temp_directory.h"
+#include "tests/metaserver/metaserver_fixture.h"
 
 namespace cairn {
 namespace {
@@ -18,44 +15,13 @@ using testing::SizeIs;
 
 constexpr InodeId kFile{77};
 
-class LocksTest : public testing::Test {
+class LocksTest : public test::MetaserverFixture {
  protected:
-  void SetUp() override { start(); }
-  void TearDown() override { crash(); }
-
-  void start() {
-    auto store = RocksStore::open({.directory = directory_.path() + "/store"});
-    ASSERT_TRUE(store.ok()) << store.error().what;
-    store_ = std::move(*store);
-    options_.listen = address_;
-    options_.log_directory = directory_.path() + "/log";
-    options_.seed = 42 + starts_++;
-    options_.tick = 20ms;
-    server_ = std::make_unique<Metaserver>(real_network(), real_clock(), real_disk(), *store_, options_);
-    const Status started = server_->start();
-    ASSERT_TRUE(started.ok()) << started.error().what;
-    address_ = server_->address();
-  }
-  void crash() {
-    server_.reset();
-    store_.reset();
-  }
-  std::unique_ptr<MetaClient> client() {
-    auto one = std::make_unique<MetaClient>(real_network(), real_clock(), address_);
-    const auto grant = one->open_session({.name = "test", .host = "here", .pid = 1, .mount = false, .nonce = ++nonce_});
-    EXPECT_TRUE(grant.ok()) << (grant.ok() ? "" : grant.error().what);
-    return one;
-  }
   LockCall flock(uint64_t owner, LockMode mode, bool wait = false, uint64_t run = 0) {
     return {run, kFile, {LockKind::flock, owner}, 7, {}, mode, wait, ++waiter_};
   }
 
-  TempDirectory directory_;
-  MetaserverOptions options_;
-  Address address_{"127.0.0.1", 0};
-  uint64_t starts_ = 0, nonce_ = 1000, waiter_ = 0;
-  std::unique_ptr<RocksStore> store_;
-  std::unique_ptr<Metaserver> server_;
+  uint64_t waiter_ = 0;
 };
 
 TEST_F(LocksTest, AWaitIsAnsweredAtOnceAndItsEndIsAnEventUntilItIsAcknowledged) {
