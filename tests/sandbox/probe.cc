@@ -63,8 +63,9 @@ int connect_abstract(const char* name) {
 int read_path(const char* path) {
   const int fd = ::open(path, O_RDONLY);
   if (fd < 0) return held("open");
+  // A folder that can be opened can be listed; memory that can be opened can be read where there is some.
   char byte;
-  return ::read(fd, &byte, 1) == 1 ? escaped() : held("read");
+  return ::read(fd, &byte, 1) == 1 || errno == EISDIR || errno == EIO ? escaped() : held("read");
 }
 
 int write_path(const char* path) {

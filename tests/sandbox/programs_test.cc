@@ -29,6 +29,13 @@ class ProgramsTest : public testing::Test {
   std::unique_ptr<Sandbox> sandbox_;
 };
 
+// Whoever opened the pipes.
+TEST_F(ProgramsTest, ItsStandardStreamsCanBeOpenedByName) {
+  if (!sandbox_->abilities().proc) GTEST_SKIP() << "no /proc, in which /dev/stdin leads";
+  EXPECT_EQ(output_of(shell_spec("cat /dev/stdin > /dev/stdout; echo warning > /dev/stderr; echo done"), "text\n"),
+            "text\ndone\n");
+}
+
 TEST_F(ProgramsTest, TheHostsProgramsRun) {
   std::printf("%s", sandbox_->abilities().text().c_str());
   SandboxSpec awk;

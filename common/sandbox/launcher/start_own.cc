@@ -51,11 +51,20 @@ bool map_ids(pid_t pid, uint32_t uid, uint32_t gid) {
   return write_to(pid, "gid_map", groups) && write_to(pid, "uid_map", users);
 }
 
+// So that it can open its standard streams by name (/dev/stdin), which looks at the pipes' owner.
+void own_streams(uint32_t id) {
+  for (const int fd : {0, 1, 2}) (void)!::fchown(fd, id, id);
+}
+
 // Null, or what failed.
 const char* give_ids(pid_t pid) {
   if (::geteuid() == 0) {
     const uint32_t own = kFirstOutsideId + static_cast<uint32_t>(::getpid());
-    if (map_ids(pid, own, own) || map_ids(pid, kNobody, kNobody)) return nullptr;
+    for (const uint32_t id : {own, uint32_t{kNobody}}) {
+      if (!map_ids(pid, id, id)) continue;
+      own_streams(id);
+      return nullptr;
+    }
   }
   // An ordinary user, or root of a namespace with no other ids: its own, and its groups cannot be left.
   if (!write_to(pid, "setgroups", "deny")) return "write setgroups";
@@ -81,6 +90,7 @@ void become(uint32_t id, int report_fd) {
   enter_own_root(plan, user ? kInsideId : outside_id, report_fd, report);
   empty_bounding_set(plan, report_fd);
   if (!user && ::geteuid() == 0) {
+    own_streams(outside_id);
     become(outside_id, report_fd);
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::poll(&supervisor, 1, 0) != 0) ::_exit(127);
