@@ -9,28 +9,16 @@ Nothing of it is seen outside of these namespaces but the mount. Names carry thi
 
 import json
 import os
-import subprocess
-import tempfile
-import time
+import sys
 
-BIN = os.environ.get("CAIRN_BIN") or os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "build", "release", "bin")
-CAIRN = os.path.join(BIN, "cairn")
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+os.environ.setdefault("CAIRN_BIN", os.path.join(ROOT, "build", "release", "bin"))
+sys.path.insert(0, os.path.join(ROOT, "tests", "system"))
+from libcluster import CAIRN, wait_until  # noqa: E402
+from libnetwork import run  # noqa: E402
+from libservers import Servers, end_mount  # noqa: E402
+
 NETWORK = "10.77.0."
-
-
-def run(*words, check=True, timeout=600):
-    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False)
-    if check and done.returncode != 0:
-        raise RuntimeError(f"{' '.join(words)} ended with {done.returncode}: {done.stderr.strip()}")
-    return done.stdout
-
-
-def wait_until(condition, what, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            raise RuntimeError(f"after {seconds} s still not: {what}")
-        time.sleep(0.02)
 
 
 class Machine:
@@ -62,23 +50,25 @@ class Machine:
         run("ip", "netns", "del", self.namespace, check=False)
 
 
-class Lab:
+class Lab(Servers):
     """with Lab(...) as lab: a metaserver, chunkservers with their workers, and a mount at lab.mount, each on its own machine."""
 
     def __init__(self, chunkservers=6, policy="ec(4,2)", rate="1gbit"):
-        self.base = tempfile.mkdtemp(prefix="cairn-lab-", dir=os.environ.get("CAIRN_TEST_DIR"))
-        self.mount = os.path.join(self.base, "mnt")
+        super().__init__("cairn-lab-")
+        self.mount = self.path("mnt")
         self.switch = f"cairn-lab-{os.getpid()}-switch"
-        self.machines, self.processes = [], []
+        self.machines = []
         try:
             run("ip", "netns", "add", self.switch)
             run("ip", "-n", self.switch, "link", "add", "bridge", "type", "bridge")
             run("ip", "-n", self.switch, "link", "set", "bridge", "up")
             self.client, meta = self.machine("client", rate), self.machine("meta", rate)
-            self.metaserver = self.start(meta, "metaserver", "cairn-metaserver", "--policy", policy)
+            self.metaserver = self.start("metaserver", meta.address, "cairn-metaserver", "--policy", policy, within=meta.inside())
             for number in range(1, chunkservers + 1):
-                self.start(self.machine(f"h{number}", rate), f"chunkserver-{number}", "cairn-chunkserver", "--metaserver", self.metaserver, "--host", f"h{number}")
-            wait_until(lambda: self.ask("status", "-m", self.metaserver, "--json").count('"up"') == chunkservers, "all chunkservers are up")
+                machine = self.machine(f"h{number}", rate)
+                self.start(f"chunkserver-{number}", machine.address, "cairn-chunkserver", "--metaserver", self.metaserver, "--host", machine.name,
+                           within=machine.inside())
+            wait_until(lambda: self.ask("status", "-m", self.metaserver, "--json").count('"up"') == chunkservers, "all chunkservers are up", 60)
             os.mkdir(self.mount)
             self.mount_it()
         except BaseException:
@@ -95,22 +85,12 @@ class Lab:
         self.machines.append(Machine(self.switch, name, len(self.machines) + 1, rate))
         return self.machines[-1]
 
-    def start(self, machine, who, program, *words):
-        """HOST:PORT."""
-        data, port_file = os.path.join(self.base, who), os.path.join(self.base, f"{who}.port")
-        os.mkdir(data)
-        with open(os.path.join(self.base, f"{who}.log"), "wb") as log:
-            self.processes.append(subprocess.Popen(machine.inside(os.path.join(BIN, program), "--data", data, "--listen", f"{machine.address}:0",
-                                                                  "--port-file", port_file, *words), stdin=subprocess.DEVNULL, stdout=log, stderr=log))
-        wait_until(lambda: os.path.exists(port_file) and open(port_file, encoding="ascii").read().endswith("\n"), f"{who} listens")
-        return open(port_file, encoding="ascii").read().split()[0]
-
     def ask(self, *words):
         """What `cairn WORDS` prints, on the client's machine."""
-        return run(*self.client.inside(CAIRN, *words))
+        return run(*self.client.inside(CAIRN, *words), timeout=600)
 
     def mount_it(self):
-        self.ask("mount", self.metaserver, self.mount, "--log", os.path.join(self.base, "mount.log"))
+        self.ask("mount", self.metaserver, self.mount, "--log", self.log("mount"))
 
     def remount(self):
         """With nothing in the mount's memory and the kernel's."""
@@ -122,19 +102,9 @@ class Lab:
         return sum(machine.sent_bytes() for machine in self.machines)
 
     def close(self):
-        """Never raises."""
         if os.path.ismount(self.mount):
-            if subprocess.run(self.client.inside(CAIRN, "umount", self.mount), capture_output=True, check=False).returncode != 0:
-                subprocess.run(["umount", "-l", self.mount], capture_output=True, check=False)
-        for process in self.processes:
-            process.terminate()
-        for process in self.processes:
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait(5)
+            end_mount(self.mount)
+        super().close()
         for machine in self.machines:
             machine.close()
         run("ip", "netns", "del", self.switch, check=False)
-        subprocess.run(["rm", "-rf", "--one-file-system", self.base], check=False)

@@ -10,12 +10,11 @@ The mounts are seen everywhere: only the daemon of the second one is in the name
 import json
 import os
 import random
-import signal
 import subprocess
-import tempfile
 
-from libcluster import BIN, CAIRN, ended, read_file, wait_until
-from libmounts import is_mounted, mounters
+from libcluster import CAIRN, read_file, wait_until
+from libmounts import is_mounted
+from libservers import Servers, end_mount
 
 
 def run(*words, check=True, timeout=60):
@@ -85,18 +84,17 @@ class Link:
         run("ip", "netns", "del", self.namespace, check=False)
 
 
-class CutCluster:
-    """Servers by hand, because a dev cluster listens on 127.0.0.1 alone."""
+class CutCluster(Servers):
+    """Servers at the other end of the link."""
 
     def __init__(self, session_ttl, chunkservers=3, policy="ec(2,1)"):
-        self.base = tempfile.mkdtemp(prefix="cairn-test-", dir=os.environ.get("CAIRN_TEST_DIR"))
-        self.mount, self.second = os.path.join(self.base, "mnt"), os.path.join(self.base, "second")
-        self.processes, self.link = [], None
+        super().__init__()
+        self.mount, self.second, self.link = self.path("mnt"), self.path("second"), None
         try:
             self.link = Link()
-            self.metaserver = self.start("metaserver", "cairn-metaserver", "--session-ttl", f"{session_ttl}s", "--policy", policy)
+            self.metaserver = self.start("metaserver", self.link.address, "cairn-metaserver", "--session-ttl", f"{session_ttl}s", "--policy", policy)
             for number in range(1, chunkservers + 1):
-                self.start(f"chunkserver-{number}", "cairn-chunkserver", "--metaserver", self.metaserver, "--host", f"h{number}")
+                self.start(f"chunkserver-{number}", self.link.address, "cairn-chunkserver", "--metaserver", self.metaserver, "--host", f"h{number}")
             wait_until(lambda: self.servers_up() == chunkservers, "all chunkservers are up")
             os.mkdir(self.mount)
             os.mkdir(self.second)
@@ -106,21 +104,8 @@ class CutCluster:
             self.close()
             raise
 
-    def log(self, who):
-        return os.path.join(self.base, f"{who}.log")
-
     def log_text(self, who):
         return read_file(self.log(who)).decode(errors="replace")
-
-    def start(self, who, program, *words):
-        """HOST:PORT."""
-        data, port_file = os.path.join(self.base, who), os.path.join(self.base, f"{who}.port")
-        os.mkdir(data)
-        with open(self.log(who), "wb") as log:
-            self.processes.append(subprocess.Popen([os.path.join(BIN, program), "--data", data, "--listen", f"{self.link.address}:0",
-                                                    "--port-file", port_file, *words], stdin=subprocess.DEVNULL, stdout=log, stderr=log))
-        wait_until(lambda: os.path.exists(port_file) and read_file(port_file).endswith(b"\n"), f"{who} listens")
-        return read_file(port_file).decode().split()[0]
 
     def status_text(self):
         return run(CAIRN, "status", "-m", self.metaserver, "--json")
@@ -129,7 +114,6 @@ class CutCluster:
         return self.status_text().count('"up"')
 
     def close(self):
-        """Never raises."""
         if self.link:
             try:
                 self.link.bring_up()
@@ -137,26 +121,7 @@ class CutCluster:
                 print(error)
         for directory in (self.second, self.mount):
             if is_mounted(directory):
-                self.end_mount(directory)
-        for process in self.processes:
-            process.terminate()
-        for process in self.processes:
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait(5)
+                end_mount(directory)
+        super().close()
         if self.link:
             self.link.close()
-        subprocess.run(["rm", "-rf", "--one-file-system", self.base], check=False)
-
-    @staticmethod
-    def end_mount(directory):
-        pids = mounters(directory)
-        try:
-            subprocess.run([CAIRN, "umount", directory], capture_output=True, timeout=30, check=True)
-        except (subprocess.SubprocessError, OSError):
-            for pid in pids:
-                os.kill(pid, signal.SIGKILL)
-            subprocess.run(["umount", "-l", directory], capture_output=True, check=False)
-        wait_until(lambda: all(ended(pid) for pid in pids), "the mount's daemon has ended")
