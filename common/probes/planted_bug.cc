@@ -18,7 +18,7 @@ constexpr std::array kBugs = {
                    "a client commits stripes whose shards are not synced", 50, 5},
     PlantedBugInfo{PlantedBug::ignore_boot, "ignore_boot",
                    "client and chunkserver take a sync for good although the server has restarted since the append",
-                   600, 96},
+                   600, 519},
     PlantedBugInfo{PlantedBug::skip_epoch_check, "skip_epoch_check",
                    "a commit is taken although its session has ended and its chunk is sealed", 300, 32},
     PlantedBugInfo{PlantedBug::swap_shards, "swap_shards",
@@ -29,13 +29,13 @@ constexpr std::array kBugs = {
                    "the metaserver takes a server's silence for the removal of its shard, and does not look again", 300,
                    32},
     PlantedBugInfo{PlantedBug::forget_outcome, "forget_outcome",
-                   "the metaserver carries out a retried request once more", 200, 2},
+                   "the metaserver carries out a retried request once more", 200, 9},
     PlantedBugInfo{PlantedBug::release_early, "release_early",
                    "a stripe gives its space back while a part of it is still referred to", 50, 1},
     PlantedBugInfo{PlantedBug::trim_log_early, "trim_log_early",
                    "the metaserver removes log segments that its store has not flushed", 50, 2},
     PlantedBugInfo{PlantedBug::believe_bad_record, "believe_bad_record",
-                   "a reader does not look at the checksums of what it has read", 300, 35},
+                   "a reader does not look at the checksums of what it has read", 300, 85},
     PlantedBugInfo{PlantedBug::forget_flush_error, "forget_flush_error",
                    "a client forgets the bytes of a flush that failed", 200, 37},
     PlantedBugInfo{PlantedBug::believe_failed_sync, "believe_failed_sync",
@@ -55,7 +55,7 @@ constexpr std::array kBugs = {
                    "a mount answers lookups from its cache while its own change of the directory is under way", 300,
                    79},
     PlantedBugInfo{PlantedBug::keep_overtaken, "keep_overtaken",
-                   "of two changes of one name a mount keeps the answer that came last (it did once)", 1000, 829},
+                   "of two changes of one name a mount keeps the answer that came last (it did once)", 1000, 106},
 };
 static_assert(kBugs.size() + 1 == static_cast<size_t>(PlantedBug::count_));
 static_assert(std::ranges::all_of(kBugs, [](const PlantedBugInfo& info) {

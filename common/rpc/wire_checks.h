@@ -27,6 +27,15 @@ inline Status check_text(std::string_view field, std::string_view text, size_t l
   if (text.find('\0') != std::string_view::npos) return invalid(fmt::format("a {} with a zero byte", field));
   return {};
 }
+inline Status check_size(const char* field, size_t bytes, size_t limit) {
+  if (bytes > limit) return Error{Errc::too_big, fmt::format("{} of {} bytes; at most {}", field, bytes, limit)};
+  return {};
+}
+inline Status check_between(const char* field, int64_t value, int64_t low, int64_t high) {
+  if (value < low || value > high) return invalid(fmt::format("{} {}; it is {} to {}", field, value, low, high));
+  return {};
+}
+inline Status check_count(const char* field, int64_t value) { return check_between(field, value, 0, INT64_MAX); }
 inline Status check_inode(int64_t inode) { return inode == 0 ? Status(invalid("inode 0")) : Status(); }
 inline Status check_chunk(int64_t chunk) { return chunk == 0 ? Status(invalid("chunk 0")) : Status(); }
 inline Status check_shard(int16_t shard) {
