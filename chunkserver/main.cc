@@ -18,7 +18,6 @@
 #include "common/base/config.h"
 #include "common/base/daemon.h"
 #include "common/base/http_server.h"
-#include "common/base/log.h"
 #include "common/base/metrics.h"
 #include "common/base/random.h"
 #include "common/probes/kill_point.h"
@@ -244,9 +243,5 @@ int main(int argc, char** argv) {
   CLI::App app;
   cairn::describe(app, flags);
   CLI11_PARSE(app, argc, argv);
-  cairn::Status done = cairn::set_up_logging("cairn-chunkserver", flags.log_level);
-  if (done.ok()) done = cairn::serve(flags);
-  if (done.ok()) return 0;
-  fmt::print(stderr, "cairn-chunkserver: {}\n", done.error().what);
-  return 1;
+  return cairn::run_server("cairn-chunkserver", flags.log_level, [&] { return cairn::serve(flags); });
 }

@@ -1,5 +1,4 @@
 // cairn-metaserver: builds the parts, runs until a signal, ends cleanly.
-#include <fmt/format.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
@@ -12,7 +11,6 @@
 #include "common/base/config.h"
 #include "common/base/daemon.h"
 #include "common/base/http_server.h"
-#include "common/base/log.h"
 #include "common/base/metrics.h"
 #include "common/base/random.h"
 #include "common/meta/policy.h"
@@ -180,9 +178,5 @@ int main(int argc, char** argv) {
   CLI::App app;
   cairn::describe(app, flags);
   CLI11_PARSE(app, argc, argv);
-  cairn::Status done = cairn::set_up_logging("cairn-metaserver", flags.log_level);
-  if (done.ok()) done = cairn::serve(flags);
-  if (done.ok()) return 0;
-  fmt::print(stderr, "cairn-metaserver: {}\n", done.error().what);
-  return 1;
+  return cairn::run_server("cairn-metaserver", flags.log_level, [&] { return cairn::serve(flags); });
 }

@@ -15,7 +15,6 @@
 #include "common/base/config.h"
 #include "common/base/daemon.h"
 #include "common/base/errno_error.h"
-#include "common/base/log.h"
 
 namespace cairn {
 namespace {
@@ -113,9 +112,5 @@ int main(int argc, char** argv) {
   CLI::App app;
   cairn::describe(app, flags);
   CLI11_PARSE(app, argc, argv);
-  cairn::Status done = cairn::set_up_logging("cairn-worker", flags.log_level);
-  if (done.ok()) done = cairn::serve(flags);
-  if (done.ok()) return 0;
-  fmt::print(stderr, "cairn-worker: {}\n", done.error().what);
-  return 1;
+  return cairn::run_server("cairn-worker", flags.log_level, [&] { return cairn::serve(flags); });
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "chunkserver/worker/near_transport.h"
+#include "common/meta/split_bits.h"
 #include "common/tasks/csv_head.h"
 #include "common/tasks/line_border.h"
 #include "common/tasks/quote_survey.h"
@@ -13,12 +14,6 @@ namespace cairn {
 namespace {
 
 constexpr size_t kPieceBytes = 1u << 20;  // several cells at once where they come over the network
-
-bool bit(const std::string& bits, size_t i) { return (static_cast<uint8_t>(bits[i / 8]) >> (i % 8) & 1) != 0; }
-void append_bit(std::string& bits, size_t i, bool value) {
-  if (i % 8 == 0) bits.push_back('\0');
-  if (value) bits.back() = static_cast<char>(static_cast<uint8_t>(bits.back()) | 1u << (i % 8));
-}
 
 }  // namespace
 
@@ -128,7 +123,7 @@ Status TaskAttempt::survey(const JobView& view, ShardTransport& near, FinishTask
         odd ^= tasks::odd_quotes(bytes);
         at += bytes.size();
       }
-      append_bit(finish.odd_quotes, index, odd);
+      set_split_bit(finish.odd_quotes, index, odd);
     }
     if (view.needs.csv_heads && split.begin == 0) {
       const std::string& name = view.about.files[split.file].name;
@@ -149,7 +144,7 @@ Status TaskAttempt::map(const JobView& view, ShardTransport& near, FinishTask& f
         if (view.needs.quote_states) {
           if (index / 8 >= assignment_.states.size())
             return {Errc::io, fmt::format("the task has more than the {} splits that were surveyed", index)};
-          split.starts_inside_quotes = bit(assignment_.states, index);
+          split.starts_inside_quotes = split_bit(assignment_.states, index);
         }
         if (view.needs.whole_lines) {
           ASSIGN(split, tasks::of_whole_lines(split, view.op->files()[split.file],

@@ -16,6 +16,7 @@
 
 #include "common/base/errno_error.h"
 #include "common/base/forgetful_disk.h"
+#include "common/base/log.h"
 
 namespace cairn {
 namespace {
@@ -62,6 +63,14 @@ Result<DataDisk> DataDisk::open(const std::string& directory) {
       directory);
   ASSIGN(auto disk, ForgetfulDisk::open(real_disk(), {.shadow_directory = directory + "/unsynced", .seed = seed}));
   return DataDisk(std::move(disk));
+}
+
+int run_server(const std::string& program, const std::string& log_level, const std::function<Status()>& serve) {
+  Status done = set_up_logging(program, log_level);
+  if (done.ok()) done = serve();
+  if (done.ok()) return 0;
+  fmt::print(stderr, "{}: {}\n", program, done.error().what);
+  return 1;
 }
 
 Status write_port_file(const std::string& path, std::span<const Address> addresses) {

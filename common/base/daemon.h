@@ -4,6 +4,7 @@
 
 #include <signal.h>
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -38,6 +39,10 @@ class DataDisk {
   explicit DataDisk(std::unique_ptr<Disk> forgetful) : forgetful_(std::move(forgetful)) {}
   std::unique_ptr<Disk> forgetful_;
 };
+
+// The end of a server's main(): logs as that level says (log.h), serves, and tells standard error why it could not. The
+// exit code.
+int run_server(const std::string& program, const std::string& log_level, const std::function<Status()>& serve);
 
 // Writes one "HOST:PORT\n" for each address, so that a reader sees all of it or nothing.
 Status write_port_file(const std::string& path, std::span<const Address> addresses);

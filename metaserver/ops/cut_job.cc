@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <set>
 
+#include "common/meta/split_bits.h"
 #include "metaserver/ops/jobs.h"
 #include "metaserver/ops/operations.h"
 #include "metaserver/state/job_cut.h"
@@ -12,13 +13,6 @@ namespace {
 
 constexpr uint32_t kMostAtOnce = 65'536;
 constexpr uint64_t kRoundWindow = 1u << 20;  // windows end at multiples of it, so that few cells are cut in two
-
-bool bit(const std::string& bits, size_t at) {
-  return at / 8 < bits.size() && (static_cast<uint8_t>(bits[at / 8]) >> (at % 8) & 1) != 0;
-}
-void set_bit(std::string& bits, size_t at) {
-  bits[at / 8] = static_cast<char>(static_cast<uint8_t>(bits[at / 8]) | (1u << (at % 8)));
-}
 
 // Where the window that begins at the cursor ends: at the file's end, or before it has too many extents or bytes.
 uint64_t window_end(const std::vector<Extent>& extents, uint32_t limit, uint64_t begin, uint64_t size, uint64_t room) {
@@ -141,8 +135,8 @@ Result<Answer> run(Operation& operation, const SetQuoteStates& request) {
       const size_t split = next[task->task]++;
       if (split >= task->row.splits)
         return Error{Errc::corrupt, fmt::format("metadata: job {} was cut otherwise", raw(job->id()))};
-      if (state.inside_quotes) set_bit(task->row.states, split);
-      state.inside_quotes ^= bit(task->row.odd_quotes, split);
+      if (state.inside_quotes) set_split_bit(task->row.states, split, true);
+      state.inside_quotes ^= split_bit(task->row.odd_quotes, split);
     }
   }
   for (const auto& task : batch.tasks) operation.rows.put(keys::job_task(job->id(), task.task), encode_row(task.row));

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "common/meta/split_bits.h"
 #include "common/rpc/meta_client.h"
 #include "common/stripe/held_ranges.h"
 #include "common/tasks/csv_record.h"
@@ -26,10 +27,6 @@ inline tasks::Job job_of(const std::string& op, const std::map<std::string, std:
   tasks::Job job{op, arguments, {}};
   for (const JobFile& file : files) job.files.push_back({file.name, file.size, file.head});
   return job;
-}
-
-inline bool bit(const std::string& bits, size_t at) {
-  return at / 8 < bits.size() && (static_cast<uint8_t>(bits[at / 8]) >> (at % 8) & 1) != 0;
 }
 
 class FakeWorker {
@@ -73,13 +70,11 @@ class FakeWorker {
     FinishTask done{one.ref, server_, {.bytes_local = 1}, {}, {}, {}, {}, {}};
     const auto content = [&](uint32_t file) -> const std::string& { return contents_.at(files[file].inode); };
     if (one.ref.phase == JobPhase::surveying) {
-      done.odd_quotes.assign((splits.size() + 7) / 8, '\0');
       for (size_t i = 0; i < splits.size(); ++i) {
         const auto& text = content(splits[i].file);
         const auto begin = text.begin() + static_cast<ptrdiff_t>(splits[i].begin);
         const auto end = text.begin() + static_cast<ptrdiff_t>(splits[i].end);
-        if (std::count(begin, end, '"') % 2 != 0)
-          done.odd_quotes[i / 8] = static_cast<char>(done.odd_quotes[i / 8] | 1 << i % 8);
+        set_split_bit(done.odd_quotes, i, std::count(begin, end, '"') % 2 != 0);
         if (splits[i].begin == 0)
           done.heads.push_back({splits[i].file, std::string(*tasks::first_csv_record(text, true))});
       }
@@ -113,14 +108,14 @@ class FakeWorker {
     std::vector<tasks::Split> splits;
     for (const TaskWindow& window : one.windows) {
       if (one.whole) {
-        splits.push_back({window.file, window.begin, window.end, bit(one.states, splits.size())});
+        splits.push_back({window.file, window.begin, window.end, split_bit(one.states, splits.size())});
         continue;
       }
       ASSIGN(const JobLayout layout, meta_.job_layout(one.ref.job, window.file, window.begin, window.end));
       if (layout.covered_until < window.end) return Error{Errc::io, "a layout that does not cover its window"};
       ASSIGN(const auto ranges, held_ranges(window.begin, window.end, layout.extents, layout.holders));
       for (const HeldRange& range : ranges_of(one.owner, ranges))
-        splits.push_back({window.file, range.begin, range.end, bit(one.states, splits.size())});
+        splits.push_back({window.file, range.begin, range.end, split_bit(one.states, splits.size())});
     }
     return splits;
   }
