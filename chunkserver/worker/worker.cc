@@ -199,7 +199,8 @@ void Worker::tell_refusal(Attempt& attempt, const FinishTask& finish, const Erro
   refused.server = finish.server;
   refused.counters = finish.counters;
   refused.failure = Error{Errc::io, "the metaserver does not take the result: " + why.what};
-  (void)attempt.report(refused);  // best effort: otherwise it counts as lost
+  if (const auto told = attempt.report(refused); !told.ok())  // then it counts as lost
+    spdlog::warn("{}: neither does it take why: {}", text_of(attempt.ref()), told.error().what);
 }
 
 bool Worker::wanted(const TaskRef& ref) {
