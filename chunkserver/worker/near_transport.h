@@ -32,6 +32,7 @@ class NearTransport : public ShardTransport {
 
   std::unique_ptr<ShardCalls> calls() override;
   uint32_t reluctance(ServerId server) const override { return server == own_ ? 0 : network_.reluctance(server); }
+  Duration usual_latency() const override { return network_.usual_latency(); }
   const Counts& counts() const { return counts_; }
 
  private:

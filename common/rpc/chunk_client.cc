@@ -45,6 +45,8 @@ std::unique_ptr<ShardCalls> ChunkClient::calls() { return std::make_unique<Shard
 
 uint32_t ChunkClient::reluctance(ServerId server) const { return state_->pool.reluctance(server); }
 
+Duration ChunkClient::usual_latency() const { return state_->pool.usual_latency(); }
+
 Status ChunkClient::seal(const ShardRef& shard, uint64_t committed, Epoch fence, Instant deadline) {
   return state_->call(shard.server, &Stub::send_seal, &Stub::recv_seal, to_wire(SealShard{shard, committed, fence}),
                       deadline);

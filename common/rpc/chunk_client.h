@@ -26,6 +26,7 @@ class ChunkClient : public ShardTransport {
 
   std::unique_ptr<ShardCalls> calls() override;         // shard_gatherer.h
   uint32_t reluctance(ServerId server) const override;  // server_health.h
+  Duration usual_latency() const override;
 
   // One attempt each, except that a pooled connection that proves dead is replaced once. Repeating them is harmless.
   // Errors: the server's own; unavailable, timed_out: it may have happened.

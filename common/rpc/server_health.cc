@@ -45,6 +45,8 @@ void ServerHealth::on_no_connection(Instant now) {
   failed_at_ = now;
 }
 
+Duration ServerHealth::usual_latency() const { return average_us_ * 1us; }
+
 Duration ServerHealth::held_against_it() const { return kRecent * (1 << relapses_); }
 
 uint32_t ServerHealth::reluctance(Instant now) const {

@@ -23,6 +23,7 @@ class ServerHealth {
   void on_no_connection(Instant now);
 
   uint32_t reluctance(Instant now) const;
+  Duration usual_latency() const;  // zero before the first answer
 
  private:
   Duration held_against_it() const;

@@ -128,4 +128,16 @@ uint32_t ServerPool::reluctance(ServerId server) const {
   return at == servers_.end() ? 0 : at->second.health.reluctance(clock_.now());
 }
 
+Duration ServerPool::usual_latency() const {
+  std::vector<Duration> each;
+  {
+    Lock lock(mutex_);
+    for (const auto& [server, state] : servers_) each.push_back(state.health.usual_latency());
+  }
+  if (each.empty()) return Duration::zero();
+  const auto middle = each.begin() + static_cast<ptrdiff_t>((each.size() - 1) / 2);
+  std::ranges::nth_element(each, middle);
+  return *middle;
+}
+
 }  // namespace cairn

@@ -44,6 +44,7 @@ class ServerPool {
   void abandoned(ServerId server, Duration waited);
   void failed(ServerId server);
   uint32_t reluctance(ServerId server) const;
+  Duration usual_latency() const;  // the median over the servers that were asked
 
   Network& network() { return network_; }
   Clock& clock() { return clock_; }

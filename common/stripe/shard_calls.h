@@ -76,6 +76,8 @@ class ShardTransport {
   virtual std::unique_ptr<ShardCalls> calls() = 0;
   // A hint from recent failures and latencies: smaller is better; >= 1000 means it failed lately. Any thread.
   virtual uint32_t reluctance(ServerId server) const = 0;
+  // How long an answer takes lately, for half of the servers at most: what a late one is compared with. Any thread.
+  virtual Duration usual_latency() const = 0;
 };
 
 }  // namespace cairn

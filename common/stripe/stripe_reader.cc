@@ -21,6 +21,8 @@ namespace {
 
 constexpr size_t kWindowBytes = 4u << 20;  // of the caller's, being read
 constexpr size_t kWindowStripes = 16;
+constexpr int kLate = 3;              // times the usual latency
+constexpr Duration kSurelyLate = 2s;  // whatever is usual
 
 // A range within one stripe, and where its bytes go.
 struct Job {
@@ -124,6 +126,11 @@ class ExtentRead {
     return {};
   }
 
+  Duration hedge_after() const {
+    if (options_.hedge_after == Duration::zero()) return Duration::zero();
+    return std::max(options_.hedge_after, std::min(kLate * transport_.usual_latency(), kSurelyLate));
+  }
+
   // The next range to start, if the window has room for it.
   std::optional<Job> next_job() {
     const bool room = active_.empty() || (active_.size() < kWindowStripes && bytes_active_ < kWindowBytes);
@@ -149,7 +156,7 @@ class ExtentRead {
         std::move(reluctance)};
     const Instant now = clock_.now();
     active_.push_back({job,
-                       StripeReadPlan(std::move(stripe), now, options_.hedge_after, now + options_.give_up_after),
+                       StripeReadPlan(std::move(stripe), now, hedge_after(), now + options_.give_up_after),
                        {},
                        now + options_.give_up_after});
     bytes_active_ += job.out.size();

@@ -36,7 +36,9 @@ struct ReadOutcome {
   uint32_t hedged_cells = 0;
 };
 struct ReadOptions {
-  Duration hedge_after = 50ms;   // a cell that takes longer is asked for elsewhere too; 0: never
+  // A cell that takes longer than this, and than three times what is usual now, is asked for elsewhere too: where
+  // everything is slow, as on a full link, more requests would make it slower. 0: never.
+  Duration hedge_after = 50ms;
   Duration give_up_after = 30s;  // of one stripe
 };
 

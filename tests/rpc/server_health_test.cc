@@ -56,6 +56,18 @@ TEST(ServerHealthTest, TheSlowerAndTheBusierIsAvoided) {
   EXPECT_LT(slow.reluctance(kStart), 1000u);  // load is never mistaken for failure
 }
 
+TEST(ServerHealthTest, TheUsualLatencyFollowsTheAnswers) {
+  ServerHealth health;
+  EXPECT_EQ(health.usual_latency(), Duration::zero());
+  for (const Duration latency : {10ms, 80ms}) {
+    for (int i = 0; i < 50; ++i) {
+      health.on_start();
+      health.on_answer(latency);
+    }
+    EXPECT_NEAR(health.usual_latency() / 1us, latency / 1us, 1000);
+  }
+}
+
 TEST(ServerHealthTest, OneThatWasNotWaitedForIsRememberedAsSlow) {
   ServerHealth health;
   health.on_start();

@@ -100,6 +100,16 @@ uint32_t MemoryShards::reluctance(ServerId server) const {
   return found == servers_.end() ? 0 : found->second.reluctance;
 }
 
+Duration MemoryShards::usual_latency() const {
+  Lock lock(mutex_);
+  return usual_latency_;
+}
+
+void MemoryShards::set_usual_latency(Duration latency) {
+  Lock lock(mutex_);
+  usual_latency_ = latency;
+}
+
 void MemoryShards::kill(ServerId server) {
   Lock lock(mutex_);
   servers_[server].dead = true;

@@ -25,12 +25,14 @@ class MemoryShards : public ShardTransport {
 
   std::unique_ptr<ShardCalls> calls() override;
   uint32_t reluctance(ServerId server) const override;
+  Duration usual_latency() const override;
 
   // Faults of servers.
   void kill(ServerId server);                           // answers unavailable from now on
   void restart(ServerId server, bool forget_unsynced);  // a new boot; shards may lose what was not synced
   void delay(ServerId server, Duration duration);       // of every answer
   void set_reluctance(ServerId server, uint32_t value);
+  void set_usual_latency(Duration latency);
   void fail_syncs(ServerId server);  // fdatasync fails: the shards asked for are failed for good
   void kill_after(uint64_t more_calls, std::vector<ServerId> servers);  // when so many more calls have been started
   // Faults of bytes. The shard must exist.
@@ -82,6 +84,7 @@ class MemoryShards : public ShardTransport {
   mutable Mutex mutex_;  // guards everything below
   std::map<ServerId, Server> servers_;
   Counts counts_;
+  Duration usual_latency_{};
   uint64_t calls_started_ = 0;
   std::optional<uint64_t> kill_at_;
   std::vector<ServerId> to_kill_;

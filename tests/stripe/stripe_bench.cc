@@ -60,6 +60,7 @@ class Sink : public ShardTransport {
   };
   std::unique_ptr<ShardCalls> calls() override { return std::make_unique<Calls>(*this); }
   uint32_t reluctance(ServerId) const override { return 0; }
+  Duration usual_latency() const override { return Duration::zero(); }
 };
 
 template <typename Work>

@@ -189,6 +189,19 @@ TEST(StripeReaderTest, ASlowServerIsHedgedWithoutWaitingForIt) {
   EXPECT_EQ(f.shards.counts().cancelled, 1u);
 }
 
+TEST(StripeReaderTest, WhereAllAreSlowNothingIsAskedTwice) {
+  StripeFixture f({4, 2});
+  const auto stripe = f.written(4 * 8192);
+  for (uint32_t server = 1; server <= 6; ++server) f.shards.delay(ServerId{server}, 250ms);
+  f.shards.set_usual_latency(100ms);
+  const auto outcome = f.read(stripe, {.hedge_after = 20ms});
+  ASSERT_TRUE(outcome.status.ok());
+  EXPECT_EQ(outcome.hedged_cells, 0u);
+  EXPECT_EQ(f.shards.counts().reads, 4u);
+  f.shards.delay(ServerId{2}, 1h);  // late even there
+  EXPECT_EQ(f.read(stripe, {.hedge_after = 20ms}).hedged_cells, 1u);
+}
+
 TEST(StripeReaderTest, ALateAnswerThatComesFirstIsTaken) {
   StripeFixture f({4, 2});
   const auto stripe = f.written(4 * 8192);
