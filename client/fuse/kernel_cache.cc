@@ -12,7 +12,7 @@ namespace {
 constexpr size_t kMaxRemembered = 1u << 16;
 // How long names and attributes are granted, at most: what another mount waits for when it joins. A name that is still
 // used is looked up again this often, which the client's own cache answers.
-constexpr Duration kMaxTimeout = 5s;
+constexpr Duration kMaxTimeout = 1s;
 // Between computing a timeout and the kernel's start of counting it.
 constexpr Duration kAnswerSlack = 200ms;
 

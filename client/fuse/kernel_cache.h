@@ -1,6 +1,6 @@
 // What this mount's kernel may keep, and for how long: names, attributes and pages.
 //
-//   sole mount   names and attributes are good for Filesystem::cache_ttl(), at most 5 s; pages stay from one open to
+//   sole mount   names and attributes are good for Filesystem::cache_ttl(), at most 1 s; pages stay from one open to
 //                the next
 //   shared       timeouts 0, and descriptors without pages: the client's own caches answer, under leases. Pages of
 //                mappings there are, under leases too (Filesystem::fill_pages)
