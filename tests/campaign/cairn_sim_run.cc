@@ -54,23 +54,24 @@ void describe(CLI::App& app, Flags& flags) {
 // "1200 of 10000, 12 min left" on a terminal.
 class Progress {
  public:
-  explicit Progress(uint64_t all) : all_(all), shown_(::isatty(STDOUT_FILENO) != 0) {}
+  explicit Progress(uint64_t all) : all_(all), terminal_(::isatty(STDOUT_FILENO) != 0) {}
   void done(uint64_t count) {
     using namespace std::chrono;
     const auto now = steady_clock::now();
-    if (!shown_ || (now - last_ < 500ms && count < all_)) return;
+    if (now - last_ < (terminal_ ? nanoseconds(500ms) : nanoseconds(1min)) && (count < all_ || !terminal_)) return;
     last_ = now;
     const auto each = (now - start_) / std::max<uint64_t>(count, 1);
-    fmt::print("\r{} of {} seeds, {} s left   ", count, all_, duration_cast<seconds>(each * (all_ - count)).count());
-    if (count == all_) fmt::print("\r{:50}\r", "");
+    const auto left = duration_cast<seconds>(each * (all_ - count)).count();
+    fmt::print("{}{} of {} seeds, {} s left{}", terminal_ ? "\r" : "", count, all_, left, terminal_ ? "   " : "\n");
+    if (count == all_ && terminal_) fmt::print("\r{:50}\r", "");
     std::fflush(stdout);
   }
 
  private:
   const uint64_t all_;
-  const bool shown_;
+  const bool terminal_;
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-  std::chrono::steady_clock::time_point last_{};
+  std::chrono::steady_clock::time_point last_ = start_;
 };
 
 // How many were never taken.
