@@ -1,4 +1,4 @@
-"""A cluster whose machines are network namespaces on one switch, with links of a given rate. Needs root.
+"""Machines that are slower than this one: network namespaces on one switch with links of a given rate, cgroups with a share of a core. Needs root.
 
     client  meta  h1  h2 ... hN          a namespace each, with its own end of a veth pair, limited in both directions (tc tbf)
       |      |    |   |      |
@@ -9,6 +9,7 @@ Nothing of it is seen outside of these namespaces but the mount. Names carry thi
 
 import json
 import os
+import random
 import sys
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
@@ -108,3 +109,67 @@ class Lab(Servers):
         for machine in self.machines:
             machine.close()
         run("ip", "netns", "del", self.switch, check=False)
+
+
+class CpuBound:
+    """A cgroup of its own, of version 2 or 1, in which processes can be started and then be bound to a share of a core."""
+
+    PERIOD_US = 20_000
+
+    def __init__(self, name):
+        root = "/sys/fs/cgroup"
+        self.unified = "cpu" in read_words(f"{root}/cgroup.controllers")
+        if self.unified:
+            with open(f"{root}/cgroup.subtree_control", "w", encoding="ascii") as control:
+                control.write("+cpu")
+        self.directory = f"{root if self.unified else root + '/cpu'}/cairn-lab-{os.getpid()}-{name}"
+        os.mkdir(self.directory)
+
+    def inside(self):
+        """As words of a command."""
+        return ["sh", "-c", 'echo $$ > "$0" && exec "$@"', f"{self.directory}/cgroup.procs"]
+
+    def set(self, cores):
+        """None: no bound."""
+        if self.unified:
+            self.write("cpu.max", f"{int(cores * self.PERIOD_US) if cores else 'max'} {self.PERIOD_US}")
+        else:
+            self.write("cpu.cfs_period_us", self.PERIOD_US)
+            self.write("cpu.cfs_quota_us", int(cores * self.PERIOD_US) if cores else -1)
+
+    def write(self, name, value):
+        with open(f"{self.directory}/{name}", "w", encoding="ascii") as file:
+            file.write(str(value))
+
+    def close(self):
+        """Once its processes have ended."""
+        wait_until(lambda: not read_words(f"{self.directory}/cgroup.procs"), f"{self.directory} is empty")
+        os.rmdir(self.directory)
+
+
+def read_words(path):
+    """None of them if there is no such file."""
+    if not os.path.exists(path):
+        return []
+    with open(path, encoding="ascii") as file:
+        return file.read().split()
+
+
+def parse_size(text):
+    units = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+    return int(float(text[:-1]) * units[text[-1]]) if text[-1] in units else int(text)
+
+
+def make_csv_files(directory, total, count):
+    """CSV files of about equal size; each a block that is repeated, so that making them takes less than reading them."""
+    rng = random.Random(1)
+    paths = []
+    for number in range(count):
+        rows = "".join(f"{rng.randrange(10**9)},{rng.choice(['error', 'fine', 'slow'])},{rng.choice(['Bern', 'Biel', 'Zug'])},{rng.gauss(0, 1000)!r}\n" for _ in range(20_000))
+        block = rows.encode()
+        paths.append(os.path.join(directory, f"part-{number:03}.csv"))
+        with open(paths[-1], "wb") as file:
+            file.write(b"id,state,city,amount\n")
+            for _ in range(max(1, total // count // len(block))):
+                file.write(block)
+    return paths

@@ -11,12 +11,11 @@ differs or, with a limit, if the servers needed more than a third of the time or
 import argparse
 import json
 import os
-import random
 import subprocess
 import sys
 import time
 
-from liblab import CAIRN, Lab
+from liblab import CAIRN, Lab, make_csv_files, parse_size
 
 OPERATORS = {
     "wc": (["wc"], "cat {files} | wc"),
@@ -25,27 +24,6 @@ OPERATORS = {
     "stats --group-by": (["stats", "--column", "amount", "--group-by", "city"], None),
     "checksum": (["checksum"], "cat {files} | cksum -a crc"),
 }
-
-
-def parse_size(text):
-    units = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
-    return int(float(text[:-1]) * units[text[-1]]) if text[-1] in units else int(text)
-
-
-def make_files(lab, total, count):
-    """CSV files of about equal size; each a block that is repeated, so that making them takes less than reading them."""
-    rng = random.Random(1)
-    paths = []
-    for number in range(count):
-        rows = "".join(f"{rng.randrange(10**9)},{rng.choice(['error', 'fine', 'slow'])},{rng.choice(['Bern', 'Biel', 'Zug'])},{rng.gauss(0, 1000)!r}\n" for _ in range(20_000))
-        block = rows.encode()
-        paths.append(os.path.join(lab.mount, f"part-{number:03}.csv"))
-        with open(paths[-1], "wb") as file:
-            file.write(b"id,state,city,amount\n")
-            for _ in range(max(1, total // count // len(block))):
-                file.write(block)
-    run_sync(lab)
-    return paths
 
 
 def run_sync(lab):
@@ -75,7 +53,8 @@ def main():
     options = parser.parse_args()
     rows, bad = [], []
     with Lab(options.chunkservers, options.policy, options.rate) as lab:
-        paths = make_files(lab, parse_size(options.bytes), options.files)
+        paths = make_csv_files(lab.mount, parse_size(options.bytes), options.files)
+        run_sync(lab)
         total = sum(os.path.getsize(path) for path in paths)
         for name, (words, shell) in OPERATORS.items():
             near = measured(lab, [CAIRN, "task", "run", *words, *paths])
