@@ -113,6 +113,19 @@ void LeaseKeeper::wait_for_recall(Inode& inode, Lock& lock) const {
 
 // ---- getting leases ------------------------------------------------------------------------------------------------
 
+Result<bool> LeaseKeeper::ask_for(Inode& inode, Lock& lock, Held kind) {
+  const Asked asked = asking();
+  lock.unlock();
+  const LeaseKind wanted = kind == Held::write ? LeaseKind::write : LeaseKind::read;
+  const Result<std::vector<Lease>> granted = meta_.acquire_leases({{inode.id, wanted, 0}});
+  lock.lock();
+  if (!granted.ok()) {
+    session_.note(granted.error());
+    return Error{Errc::io, fmt::format("inode {}: {}", raw(inode.id), granted.error().what)};
+  }
+  return !granted->empty() && take(inode, asked, granted->front().generation, kind);
+}
+
 Status LeaseKeeper::acquire_write(Inode& inode) {
   Lock lock(inode.mutex);
   wait_for_recall(inode, lock);  // takes as long as its flush
@@ -121,15 +134,8 @@ Status LeaseKeeper::acquire_write(Inode& inode) {
     if (may_buffer(inode)) break;
     if (clock_.now() >= deadline)
       return Error{Errc::io, fmt::format("inode {}: its lease is taken away before it can be used", raw(inode.id))};
-    const Asked asked = asking();
-    lock.unlock();
-    const Result<std::vector<Lease>> granted = meta_.acquire_leases({{inode.id, LeaseKind::write, 0}});
-    lock.lock();
-    if (!granted.ok()) {
-      session_.note(granted.error());
-      return Error{Errc::io, fmt::format("inode {}: {}", raw(inode.id), granted.error().what)};
-    }
-    if (!granted->empty() && take(inode, asked, granted->front().generation, Held::write) && may_buffer(inode)) break;
+    ASSIGN(const bool taken, ask_for(inode, lock, Held::write));
+    if (taken && may_buffer(inode)) break;
     inode.changed.wait_until(lock, clock_.now() + kAskAgain);
   }
   ++inode.lease.pins;
@@ -162,21 +168,13 @@ Status LeaseKeeper::begin_fill(Inode& inode, PageRange range, bool for_writing) 
     } else if (lease.held >= needed && session_.certain()) {
       break;
     } else {
-      const Asked asked = asking();
-      lock.unlock();
-      const Result<std::vector<Lease>> granted =
-          meta_.acquire_leases({{inode.id, for_writing ? LeaseKind::write : LeaseKind::read, 0}});
-      lock.lock();
-      if (!granted.ok()) {
-        session_.note(granted.error());
-        done = Error{Errc::io, fmt::format("inode {}: {}", raw(inode.id), granted.error().what)};
+      const Result<bool> taken = ask_for(inode, lock, needed);
+      if (!taken.ok()) {
+        done = taken.error();
         break;
       }
-      if (granted->empty()) {
-        inode.changed.wait_until(lock, clock_.now() + kAskAgain);
-      } else if (take(inode, asked, granted->front().generation, needed)) {
-        continue;
-      }
+      if (*taken) continue;
+      inode.changed.wait_until(lock, clock_.now() + kAskAgain);
     }
     if (clock_.now() >= deadline) {
       done = Error{Errc::io, fmt::format("inode {}: its lease does not come free", raw(inode.id))};

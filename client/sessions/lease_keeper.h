@@ -77,6 +77,9 @@ class LeaseKeeper {
   void forget_all();  // leases that the metaserver has forgotten, or of a session that is gone
 
  private:
+  // Asks the metaserver once, without the inode's mutex, which `lock` holds. False: the lease was not to be had, or is
+  // wanted back already. io: the call failed.
+  Result<bool> ask_for(Inode& inode, Lock& lock, InodeLease::Held kind);
   void loop();
   void give_back(const Lease& recall);
   void flush_before_giving_back(const std::shared_ptr<Inode>& inode);
