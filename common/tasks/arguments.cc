@@ -4,6 +4,7 @@
 
 #include <charconv>
 
+#include "common/base/config.h"
 #include "common/tasks/numbers.h"
 
 namespace cairn::tasks {
@@ -25,6 +26,13 @@ Result<uint64_t> count_of(const Arguments& arguments, const std::string& name, u
   if (error != std::errc{} || end != text.data() + text.size() || value < low || value > high)
     return {Errc::invalid, fmt::format("--{} \"{}\": a whole number from {} to {} is wanted", name, text, low, high)};
   return value;
+}
+
+Result<uint64_t> size_of(const Arguments& arguments, const std::string& name, const std::string& absent, uint64_t least,
+                         uint64_t most) {
+  ASSIGN(const uint64_t size, parse_size(text_of(arguments, name, absent)));
+  if (size >= least && size <= most) return size;
+  return {Errc::invalid, fmt::format("--{}: from {} to {}", name, format_size(least), format_size(most))};
 }
 
 Result<std::vector<double>> numbers_of(const Arguments& arguments, const std::string& name, char separator) {

@@ -14,6 +14,9 @@ bool flag_of(const Arguments& arguments, const std::string& name);
 std::string text_of(const Arguments& arguments, const std::string& name, const std::string& absent);
 Result<uint64_t> count_of(const Arguments& arguments, const std::string& name, uint64_t low, uint64_t high,
                           uint64_t absent);
+// "64K", "1M": a size in bytes.
+Result<uint64_t> size_of(const Arguments& arguments, const std::string& name, const std::string& absent, uint64_t least,
+                         uint64_t most);
 // "0.5,0.9": numbers with the separator between; at most 1000.
 Result<std::vector<double>> numbers_of(const Arguments& arguments, const std::string& name, char separator);
 // "," or ";" or "tab": one ASCII character that is no quote, letter, digit or line end.

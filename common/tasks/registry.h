@@ -37,6 +37,7 @@ Result<std::unique_ptr<Operator>> make_operator(const Job& job);
 
 // One for each file of operators/.
 OperatorInfo checksum_operator();
+OperatorInfo dedup_report_operator();
 OperatorInfo exec_operator();
 OperatorInfo grep_operator();
 OperatorInfo stats_operator();

@@ -27,11 +27,12 @@ Job job_of(uint32_t choice, std::vector<InputFile> files) {
       {"stats", {{"column", "v"}, {"group-by", "g"}, {"quantiles", "0,0.5"}, {"histogram", "0:9:3"}}},
       {"stats", {{"column", "v"}}},
       {"top", {{"column", "v"}, {"rows", "3"}}},
-      {"top", {{"column", "g"}, {"frequent", "true"}}}};
+      {"top", {{"column", "g"}, {"frequent", "true"}}},
+      {"dedup-report", {{"block", "512"}}}};
   const auto& [op, arguments] = jobs[choice % jobs.size()];
   return {op, arguments, std::move(files)};
 }
-constexpr uint32_t kJobs = 9;
+constexpr uint32_t kJobs = 10;
 
 const std::string kText = "v,g\n1,\"x\ny\"\n-2.5,a\n";
 
@@ -80,9 +81,9 @@ void check_partial(uint32_t choice, Bytes body) {
 }
 
 void check_cut(uint32_t choice, Input& input) {
-  const bool csv = choice >= 5;
+  const Job example = job_of(choice, {});
   const size_t at = input.u16();
-  std::string text = csv ? "v,g\n" : "";
+  std::string text = find_operator(example.op)->needs(example.arguments).csv_heads ? "v,g\n" : "";
   text += text_of(input.rest());
   const auto op = make(job_of(choice, {{"f", text.size(), std::string(first_csv_record(text, true).value())}}));
   const auto whole = op->empty();

@@ -9,7 +9,7 @@ namespace {
 std::string pick(Random& random, const std::vector<std::string>& from) { return from[random.below(from.size())]; }
 
 // Bytes with awkward borders: CRLF, empty lines, UTF-8 and what only looks like it, white space, NULs.
-std::string random_text(Random& random) {
+std::string random_text(Random& random, bool) {
   static const std::vector<std::string> kPieces = {"a",
                                                    "b ",
                                                    "foo",
@@ -60,18 +60,26 @@ std::string random_csv(Random& random, bool may_fail) {
   return out;
 }
 
+// Blocks of 512 bytes of a few kinds, one of zeros; the last one may be short.
+std::string random_blocks(Random& random, bool) {
+  std::string out;
+  for (uint64_t left = random.below(12); left > 0; --left) out += std::string(512, "\0ab"[random.below(3)]);
+  return out + std::string(random.below(3) * 200, 'a');
+}
+
+using MakeText = std::string (*)(Random& random, bool may_fail);
+
 struct Case {
   std::string op;
   Arguments arguments;
 };
 
-void check(const Case& one, bool csv, uint64_t seeds, bool may_fail) {
+void check(const Case& one, MakeText text, uint64_t seeds, bool may_fail) {
   uint64_t errors = 0;
   for (uint64_t seed = 1; seed <= seeds; ++seed) {
     Random random(seed);
     std::vector<std::string> texts;
-    for (uint64_t left = 1 + random.below(3); left > 0; --left)
-      texts.push_back(csv ? random_csv(random, may_fail) : random_text(random));
+    for (uint64_t left = 1 + random.below(3); left > 0; --left) texts.push_back(text(random, may_fail));
     const auto op = make_operator(job_of(one.op, one.arguments, texts));
     ASSERT_TRUE(op.ok()) << op.error().what;
     const std::string whole = answer_whole(**op, texts);
@@ -86,32 +94,39 @@ void check(const Case& one, bool csv, uint64_t seeds, bool may_fail) {
 }
 
 TEST(OperatorsPropertyTest, OfBytes) {
-  check({"wc", {}}, false, 400, false);
-  check({"checksum", {}}, false, 400, false);
-  check({"checksum", {{"algorithm", "sha256"}}}, false, 30, false);
-  check({"checksum", {{"algorithm", "xxh3"}}}, false, 30, false);
+  check({"wc", {}}, random_text, 400, false);
+  check({"checksum", {}}, random_text, 400, false);
+  check({"checksum", {{"algorithm", "sha256"}}}, random_text, 30, false);
+  check({"checksum", {{"algorithm", "xxh3"}}}, random_text, 30, false);
+}
+
+TEST(OperatorsPropertyTest, OfBlocks) {
+  const Arguments small = {{"block", "512"}};
+  check({"dedup-report", small}, random_blocks, 30, false);
+  check({"dedup-report", {{"block", "512"}, {"rows", "2"}}}, random_blocks, 30, false);
+  check({"dedup-report", {{"block", "700"}, {"files", "true"}}}, random_blocks, 30, false);
 }
 
 TEST(OperatorsPropertyTest, OfLines) {
-  check({"grep", {{"pattern", "foo|^$|é"}, {"count", "true"}}}, false, 300, false);
-  check({"grep", {{"pattern", "o+.b"}, {"replace", "true"}}}, false, 300, false);
-  check({"grep", {{"pattern", "foo"}, {"bytes", "true"}, {"invert", "true"}}}, false, 200, true);
-  check({"grep", {{"pattern", "foo"}, {"replace", "true"}, {"max-lines", "3"}}}, false, 200, true);
+  check({"grep", {{"pattern", "foo|^$|é"}, {"count", "true"}}}, random_text, 300, false);
+  check({"grep", {{"pattern", "o+.b"}, {"replace", "true"}}}, random_text, 300, false);
+  check({"grep", {{"pattern", "foo"}, {"bytes", "true"}, {"invert", "true"}}}, random_text, 200, true);
+  check({"grep", {{"pattern", "foo"}, {"replace", "true"}, {"max-lines", "3"}}}, random_text, 200, true);
 }
 
 TEST(OperatorsPropertyTest, OfCsv) {
-  check({"stats", {{"column", "v"}}}, true, 300, false);
-  check({"stats", {{"column", "v"}, {"group-by", "label"}, {"quantiles", "0,0.5,1"}, {"histogram", "0:10:3"}}}, true,
-        200, false);
-  check({"top", {{"column", "v"}, {"rows", "4"}}}, true, 200, false);
-  check({"top", {{"column", "label"}, {"frequent", "true"}, {"rows", "3"}}}, true, 200, false);
+  check({"stats", {{"column", "v"}}}, random_csv, 300, false);
+  check({"stats", {{"column", "v"}, {"group-by", "label"}, {"quantiles", "0,0.5,1"}, {"histogram", "0:10:3"}}},
+        random_csv, 200, false);
+  check({"top", {{"column", "v"}, {"rows", "4"}}}, random_csv, 200, false);
+  check({"top", {{"column", "label"}, {"frequent", "true"}, {"rows", "3"}}}, random_csv, 200, false);
 }
 
 TEST(OperatorsPropertyTest, OfCsvWithSomethingWrong) {
-  check({"stats", {{"column", "v"}, {"group-by", "label"}}}, true, 300, true);
-  check({"stats", {{"column", "v"}, {"group-by", "label"}, {"max-groups", "6"}}}, true, 200, true);
-  check({"top", {{"column", "v"}, {"smallest", "true"}}}, true, 200, true);
-  check({"top", {{"column", "label"}, {"frequent", "true"}, {"max-values", "7"}}}, true, 200, true);
+  check({"stats", {{"column", "v"}, {"group-by", "label"}}}, random_csv, 300, true);
+  check({"stats", {{"column", "v"}, {"group-by", "label"}, {"max-groups", "6"}}}, random_csv, 200, true);
+  check({"top", {{"column", "v"}, {"smallest", "true"}}}, random_csv, 200, true);
+  check({"top", {{"column", "label"}, {"frequent", "true"}, {"max-values", "7"}}}, random_csv, 200, true);
 }
 
 }  // namespace

@@ -165,6 +165,30 @@ class TaskTry(unittest.TestCase):
             expected = database.execute(f"select small, id from t order by small {order}, rowid limit 20").fetchall()
             self.assertEqual([(int(row["value"]), int(row["record"].split(",")[0])) for row in found], expected)
 
+    def test_dedup_report_counts_blocks_as_a_dictionary_does(self):
+        kinds = [self.rng.randbytes(4096) for _ in range(5)] + [bytes(4096)]
+        datas = [b"", bytes(10_000), *(b"".join(self.rng.choice(kinds) for _ in range(n)) + self.rng.randbytes(n * 37) for n in (30, 40))]
+        datas += [datas[2], datas[3][:-1], datas[2]]
+        paths = [self.path(f"d{i}", data) for i, data in enumerate(datas)]
+        for block in (512, 4096, 5000):
+            found, zeros = {}, 0
+            for path, data in zip(paths, datas, strict=True):
+                for offset in range(0, len(data), block):
+                    piece = data[offset:offset + block]
+                    found.setdefault(piece, []).append((path, offset))
+                    zeros += len(piece) if piece.strip(b"\0") == b"" else 0
+            sizes = sum(map(len, datas)), sum(map(len, found))
+            (row,) = self.each_split("dedup-report", "--block", str(block), *paths, splits=["777", "4K", "1M"])
+            names = ["blocks", "unique_blocks", "bytes", "unique_bytes", "duplicate_bytes", "zero_bytes", "files", "duplicate_files", "duplicate_file_bytes"]
+            self.assertEqual([int(row[name]) for name in names],
+                             [sum(map(len, found.values())), len(found), *sizes, sizes[0] - sizes[1], zeros, len(paths), 2, 2 * len(datas[2])])
+            self.assertEqual([float(row[name]) for name in ("ratio", "sampled", "error")], [sizes[0] / sizes[1], 1, 0])
+            most = sorted(((1 - len(places)) * len(piece), places[0], len(places)) for piece, places in found.items() if len(places) > 1)
+            rows = self.each_split("dedup-report", "--block", str(block), "--rows", "4", *paths, splits=["777", "1M"])
+            self.assertEqual([(-int(row["duplicate_bytes"]), (row["file"], int(row["offset"])), int(row["count"])) for row in rows], most[:4])
+        rows = self.each_split("dedup-report", "--files", *paths, splits=["777", "1M"])
+        self.assertEqual([(row["file"], row["same_as"]) for row in rows], [(paths[4], paths[2]), (paths[6], paths[2])])
+
     def test_json_says_the_same(self):
         paths, _ = self.csv_files()
         for op in [["stats", "--column", "amount", "--group-by", "label"], ["top", "--column", "amount"]]:

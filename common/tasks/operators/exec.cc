@@ -174,12 +174,6 @@ class Exec final : public Operator {
   ProgramRunner* runner_ = nullptr;
 };
 
-Result<uint64_t> size_of(const Arguments& arguments, const std::string& name, const std::string& absent, uint64_t least,
-                         uint64_t most) {
-  ASSIGN(const uint64_t size, parse_size(text_of(arguments, name, absent)));
-  if (size >= least && size <= most) return size;
-  return {Errc::invalid, fmt::format("--{}: from {} to {}", name, format_size(least), format_size(most))};
-}
 Result<Duration> time_of(const Arguments& arguments, const std::string& name, const std::string& absent) {
   ASSIGN(const Duration time, parse_duration(text_of(arguments, name, absent)));
   if (time >= 1ms && time <= 24h) return time;
