@@ -43,7 +43,7 @@ Status TaskAttempt::work(FinishTask& finish) {
 }
 
 // All of the window's layout is here before it is cut; what lies behind it (the rest of a head) is asked for when it is
-// read, and so is a page whose chunks have moved.
+// read, and so is a page whose chunks have moved, and all of a file of which little is read.
 Result<TaskAttempt::Window> TaskAttempt::open_window(const JobView& view, const TaskWindow& where,
                                                      ShardTransport& near) {
   if (where.file >= view.about.files.size())
@@ -54,7 +54,7 @@ Result<TaskAttempt::Window> TaskAttempt::open_window(const JobView& view, const 
   };
   PinnedPage first;
   std::vector<ChunkHolders> holders;
-  for (first.covered_until = where.begin; first.covered_until < where.end;) {
+  for (first.covered_until = where.begin; !view.needs.random_access && first.covered_until < where.end;) {
     ASSIGN(JobLayout layout, ask(first.covered_until, where.end));
     if (layout.covered_until <= first.covered_until)
       return {Errc::invalid, fmt::format("{}: the layout ends at {}", about.name, first.covered_until)};
@@ -151,12 +151,7 @@ Status TaskAttempt::map(const JobView& view, ShardTransport& near, FinishTask& f
                                               [&](uint64_t at, uint64_t end) { return piece(file, at, end); }));
           if (split.begin == split.end) return {};
         }
-        uint64_t at = split.begin;
-        return partial->map(split, [&]() -> Result<std::string_view> {
-          ASSIGN(const std::string_view bytes, piece(file, at, split.end));
-          at += bytes.size();
-          return bytes;
-        });
+        return partial->map(split, [&](uint64_t at, uint64_t end) { return piece(file, at, end); });
       });
   set_mapping(nullptr);
   TRY(mapped);

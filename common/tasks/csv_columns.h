@@ -12,6 +12,7 @@
 #include "common/base/result.h"
 #include "common/tasks/csv_record.h"
 #include "common/tasks/job.h"
+#include "common/tasks/record_splitter.h"
 
 namespace cairn::tasks {
 

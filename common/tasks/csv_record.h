@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-#include "common/tasks/record_partial.h"
+#include "common/tasks/fault.h"
 
 namespace cairn::tasks {
 

@@ -1,8 +1,9 @@
 // Where lines begin in a file: for splits that must hold whole ones (Needs::whole_lines).
 #pragma once
 
-#include "common/tasks/csv_head.h"
+#include "common/base/result.h"
 #include "common/tasks/job.h"
+#include "common/tasks/piece_of_file.h"
 
 namespace cairn::tasks {
 

@@ -21,27 +21,28 @@ uint64_t fingerprint_of(const Job& job) {
 
 }  // namespace
 
-Status Partial::map(const Split& split, const SplitBytes& bytes) {
+Status Partial::map(const Split& split, const PieceOfFile& piece) {
   if (split.file >= files_.size() || split.begin > split.end || split.end > files_[split.file].size)
     return {Errc::invalid,
             fmt::format("split {} .. {} of file {} is outside of the job", split.begin, split.end, split.file)};
   if (split.begin == 0 && split.starts_inside_quotes)
     return {Errc::invalid, files_[split.file].name + ": a file does not begin inside quotes"};
-  if (split.begin == split.end) return {};
+  return split.begin == split.end ? Status{} : visit(split, piece);
+}
+
+Status StreamPartial::visit(const Split& split, const PieceOfFile& piece) {
   TRY(start(split));
-  uint64_t at = split.begin;
-  while (true) {
-    ASSIGN(const std::string_view piece, bytes());
-    if (piece.empty()) break;
-    if (piece.size() > split.end - at)
+  for (uint64_t at = split.begin; at < split.end;) {
+    ASSIGN(const std::string_view bytes, piece(at, split.end));
+    if (bytes.empty())
+      return {Errc::io, fmt::format("{}: offset {}: the bytes up to {} are missing; is it being changed?",
+                                    files_[split.file].name, at, split.end)};
+    if (bytes.size() > split.end - at)
       return {Errc::invalid,
               fmt::format("{}: more bytes than the split to {} has", files_[split.file].name, split.end)};
-    feed(piece);
-    at += piece.size();
+    feed(bytes);
+    at += bytes.size();
   }
-  if (at != split.end)
-    return {Errc::io, fmt::format("{}: offset {}: the bytes up to {} are missing; is it being changed?",
-                                  files_[split.file].name, at, split.end)};
   return close();
 }
 

@@ -14,7 +14,6 @@
 // (registry.h).
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -22,20 +21,19 @@
 #include "common/base/bytes.h"
 #include "common/base/result.h"
 #include "common/tasks/job.h"
+#include "common/tasks/piece_of_file.h"
 #include "common/tasks/table.h"
 
 namespace cairn::tasks {
 
 // What the one who cuts a job must respect.
 struct Needs {
-  bool whole_files = false;   // one split for each file, from its first to its last byte: order matters within it
-  bool csv_heads = false;     // InputFile::head is read before the operator is made
-  bool whole_lines = false;   // splits begin and end behind a \n, or where the file does: its programs see whole lines
-  bool quote_states = false;  // Split::starts_inside_quotes must be true to the file (quote_survey.h)
+  bool whole_files = false;    // one split for each file, from its first to its last byte: order matters within it
+  bool csv_heads = false;      // InputFile::head is read before the operator is made
+  bool whole_lines = false;    // splits begin and end behind a \n, or where the file does: its programs see whole lines
+  bool quote_states = false;   // Split::starts_inside_quotes must be true to the file (quote_survey.h)
+  bool random_access = false;  // with whole_files: it reads little of a file, here and there
 };
-
-// The next bytes of a split, in order, in pieces of any size that stay valid until the next call; empty at its end.
-using SplitBytes = std::function<Result<std::string_view>()>;
 
 class ProgramRunner;  // program_runner.h
 
@@ -45,10 +43,10 @@ class Partial {
   Partial(const Partial&) = delete;
   virtual ~Partial() = default;
 
-  // Takes in one split. Bytes that are wrong as records (a bad quote, no number) are no error here: the first of them,
-  // in the order of files and offsets, is what finish answers. An Error (reading failed, a split that may not be)
-  // leaves the partial unusable.
-  Status map(const Split& split, const SplitBytes& bytes);
+  // Takes in one split of the file whose bytes piece gives. Bytes that are wrong as records (a bad quote, no number)
+  // are no error here: the first of them, in the order of files and offsets, is what finish answers. An Error (reading
+  // failed, a split that may not be) leaves the partial unusable.
+  Status map(const Split& split, const PieceOfFile& piece);
   // Takes the contents of other, which is of the same Operator, and leaves it unusable. The same if it fails.
   virtual Status merge(Partial& other) = 0;
   virtual void encode(ByteWriter& out) const = 0;
@@ -60,11 +58,23 @@ class Partial {
   virtual void cancel() {}
 
  protected:
+  virtual Status visit(const Split& split, const PieceOfFile& piece) = 0;  // of at least one byte, within its file
+
+  const std::vector<InputFile>& files_;
+};
+
+// Of operators that want all bytes of a split in order.
+class StreamPartial : public Partial {
+ public:
+  using Partial::Partial;
+
+ protected:
   virtual Status start(const Split& split) = 0;
   virtual void feed(std::string_view bytes) = 0;
   virtual Status close() = 0;
 
-  const std::vector<InputFile>& files_;
+ private:
+  Status visit(const Split& split, const PieceOfFile& piece) final;
 };
 
 class Operator {

@@ -18,13 +18,17 @@
 namespace cairn::tasks {
 
 template <typename Summary>
-class RangePartial final : public Partial {
+class RangePartial final : public StreamPartial {
  public:
   using Fresh = std::function<Summary()>;  // of no bytes
   using Row = std::function<std::vector<Value>(const InputFile&, const Summary&)>;
 
   RangePartial(const std::vector<InputFile>& files, std::vector<std::string> columns, Fresh fresh, Row row)
-      : Partial(files), columns_(std::move(columns)), fresh_(std::move(fresh)), row_(std::move(row)), ranges_(files) {}
+      : StreamPartial(files),
+        columns_(std::move(columns)),
+        fresh_(std::move(fresh)),
+        row_(std::move(row)),
+        ranges_(files) {}
 
   Status merge(Partial& other) override { return ranges_.merge(static_cast<RangePartial&>(other).ranges_, join); }
   void encode(ByteWriter& out) const override { ranges_.encode(out); }

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <tuple>
 #include <utility>
 
 namespace cairn::tasks {
@@ -23,44 +22,32 @@ Status RecordPartial::close() {
 Status RecordPartial::merge(Partial& other_partial) {
   auto& other = static_cast<RecordPartial&>(other_partial);
   state_->merge(*other.state_);
-  if (other.first_fault_) keep_first(*std::move(other.first_fault_));
+  first_fault_.merge(other.first_fault_);
   return ranges_.merge(
       other.ranges_, [this](const RangeAt& at, Seam& left, Seam& right) { return join_seams(at, left, right, *this); });
 }
 
 void RecordPartial::on_record(const Record& record) {
   // Behind the first fault nothing counts any more.
-  if (first_fault_ && std::tie(first_fault_->file, first_fault_->offset) < std::tie(record.file, record.offset)) return;
+  if (first_fault_.lies_before(record.file, record.offset)) return;
   if (std::optional<Fault> fault = state_->map(record))
-    keep_first({record.file, record.offset + fault->offset, std::move(fault->what)});
+    first_fault_.keep(record.file, record.offset + fault->offset, std::move(fault->what));
 }
 
 void RecordPartial::on_too_long(uint32_t file, uint64_t offset) {
   std::string what = fmt::format("the record that begins here is longer than {} MiB", kMaxRecordBytes >> 20);
   if (format_.framing == Framing::csv) what += "; is there a quote that is not closed?";
-  keep_first({file, offset, std::move(what)});
-}
-
-void RecordPartial::keep_first(PlacedFault fault) {
-  if (fault.what.size() > kMaxFaultBytes) fault.what.resize(kMaxFaultBytes);
-  const auto place = [](const PlacedFault& one) { return std::tie(one.file, one.offset, one.what); };
-  if (!first_fault_ || place(fault) < place(*first_fault_)) first_fault_ = std::move(fault);
+  first_fault_.keep(file, offset, std::move(what));
 }
 
 void RecordPartial::encode(ByteWriter& out) const {
-  out.boolean(first_fault_.has_value());
-  if (first_fault_) out.u32(first_fault_->file).u64(first_fault_->offset).string(first_fault_->what);
+  first_fault_.encode(out);
   ranges_.encode(out);
   state_->encode(out);
 }
 
 bool RecordPartial::decode(ByteReader& in) {
-  if (in.boolean()) {
-    PlacedFault fault{in.u32(), in.u64(), in.string(kMaxFaultBytes)};
-    if (!in.ok() || fault.file >= files_.size() || fault.offset > files_[fault.file].size) return false;
-    first_fault_ = std::move(fault);
-  }
-  return ranges_.decode(in) && state_->decode(in) && in.ok();
+  return first_fault_.decode(in) && ranges_.decode(in) && state_->decode(in) && in.ok();
 }
 
 Result<Table> RecordPartial::finish() {
@@ -68,9 +55,7 @@ Result<Table> RecordPartial::finish() {
     const Result<const Seam*> whole = ranges_.whole(file);
     if (!whole.ok()) return whole.error();
   }
-  if (first_fault_)
-    return {Errc::invalid, fmt::format("{}: offset {}: {}", files_[first_fault_->file].name, first_fault_->offset,
-                                       first_fault_->what)};
+  TRY(first_fault_.status());
   return state_->finish();
 }
 

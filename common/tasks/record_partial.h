@@ -12,17 +12,11 @@
 #include <optional>
 #include <string>
 
+#include "common/tasks/fault.h"
 #include "common/tasks/operator.h"
 #include "common/tasks/record_splitter.h"
 
 namespace cairn::tasks {
-
-// What is wrong with a record: makes the job fail, with the first of them in the order of files and offsets.
-struct Fault {
-  uint64_t offset;   // from the record's first byte
-  std::string what;  // "the quote is not closed"; at most kMaxFaultBytes are kept
-};
-inline constexpr size_t kMaxFaultBytes = 4096;
 
 class RecordState {
  public:
@@ -34,10 +28,10 @@ class RecordState {
   virtual Result<Table> finish() = 0;
 };
 
-class RecordPartial final : public Partial, private RecordSink {
+class RecordPartial final : public StreamPartial, private RecordSink {
  public:
   RecordPartial(const std::vector<InputFile>& files, RecordFormat format, std::unique_ptr<RecordState> state)
-      : Partial(files), format_(format), state_(std::move(state)), ranges_(files) {}
+      : StreamPartial(files), format_(format), state_(std::move(state)), ranges_(files), first_fault_(files) {}
 
   Status merge(Partial& other) override;
   void encode(ByteWriter& out) const override;
@@ -50,19 +44,13 @@ class RecordPartial final : public Partial, private RecordSink {
   Status close() override;
 
  private:
-  struct PlacedFault {
-    uint32_t file;
-    uint64_t offset;  // in the file
-    std::string what;
-  };
   void on_record(const Record& record) override;
   void on_too_long(uint32_t file, uint64_t offset) override;
-  void keep_first(PlacedFault fault);
 
   const RecordFormat format_;
   std::unique_ptr<RecordState> state_;
   FileRanges<Seam> ranges_;
-  std::optional<PlacedFault> first_fault_;
+  FirstFault first_fault_;
   Split split_;
   std::optional<RecordSplitter> splitter_;  // of split_, while it is mapped
 };

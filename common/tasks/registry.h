@@ -36,6 +36,7 @@ const OperatorInfo* find_operator(std::string_view name);
 Result<std::unique_ptr<Operator>> make_operator(const Job& job);
 
 // One for each file of operators/.
+OperatorInfo bsearch_operator();
 OperatorInfo checksum_operator();
 OperatorInfo dedup_report_operator();
 OperatorInfo exec_operator();

@@ -28,11 +28,13 @@ Job job_of(uint32_t choice, std::vector<InputFile> files) {
       {"stats", {{"column", "v"}}},
       {"top", {{"column", "v"}, {"rows", "3"}}},
       {"top", {{"column", "g"}, {"frequent", "true"}}},
-      {"dedup-report", {{"block", "512"}}}};
+      {"dedup-report", {{"block", "512"}}},
+      {"bsearch", {{"key", "a"}, {"prefix", "true"}}},
+      {"bsearch", {{"key", "1"}, {"column", "v"}, {"numeric", "true"}, {"reverse", "true"}}}};
   const auto& [op, arguments] = jobs[choice % jobs.size()];
   return {op, arguments, std::move(files)};
 }
-constexpr uint32_t kJobs = 10;
+constexpr uint32_t kJobs = 12;
 
 const std::string kText = "v,g\n1,\"x\ny\"\n-2.5,a\n";
 
@@ -43,8 +45,8 @@ std::unique_ptr<Operator> make(const Job& job) {
 }
 
 Status map_text(Partial& partial, const Split& split, std::string_view text) {
-  std::string_view rest = text.substr(split.begin, split.end - split.begin);
-  return partial.map(split, [&]() -> Result<std::string_view> { return std::exchange(rest, {}); });
+  return partial.map(split,
+                     [&](uint64_t at, uint64_t end) -> Result<std::string_view> { return text.substr(at, end - at); });
 }
 
 std::string sealed(const Operator& op, std::string_view body) {

@@ -48,11 +48,8 @@ Job job_of(const std::string& op, const Arguments& arguments, const std::vector<
 }
 
 Status map_text(Partial& partial, const Split& split, const std::string& text, size_t piece_bytes) {
-  std::string_view rest = std::string_view(text).substr(split.begin, split.end - split.begin);
-  return partial.map(split, [&]() -> Result<std::string_view> {
-    const std::string_view piece = rest.substr(0, piece_bytes);
-    rest.remove_prefix(piece.size());
-    return piece;
+  return partial.map(split, [&](uint64_t at, uint64_t end) -> Result<std::string_view> {
+    return std::string_view(text).substr(at, std::min<uint64_t>(piece_bytes, end - at));
   });
 }
 

@@ -7,6 +7,7 @@
 #include "common/base/thread.h"
 #include "common/tasks/program_runner.h"
 #include "common/tasks/registry.h"
+#include "tests/tasks/cuts.h"
 
 namespace cairn::tasks {
 namespace {
@@ -59,13 +60,7 @@ std::unique_ptr<Operator> make(Arguments arguments, ProgramRunner* runner) {
 }
 
 Status map(Partial& partial, const Split& split, size_t piece_bytes = 2) {
-  const std::string& text = split.file == 0 ? kFirst : kSecond;
-  uint64_t at = split.begin;
-  return partial.map(split, [&]() -> Result<std::string_view> {
-    const std::string_view piece = std::string_view(text).substr(at, std::min<uint64_t>(piece_bytes, split.end - at));
-    at += piece.size();
-    return piece;
-  });
+  return map_text(partial, split, split.file == 0 ? kFirst : kSecond, piece_bytes);
 }
 
 TEST(ExecTest, WhatIsWrittenStandsInTheOrderOfFilesAndOffsets) {
@@ -188,10 +183,7 @@ TEST(ExecTest, CancellingAPartialEndsItsProgram) {
     Thread canceller("cancel", [&] {
       if (!before) partial->cancel();
     });
-    bool given = false;
-    const Status mapped = partial->map({0, 0, 2}, [&]() -> Result<std::string_view> {
-      return std::exchange(given, true) ? std::string_view() : std::string_view("a\n");
-    });
+    const Status mapped = map_text(*partial, {0, 0, 2}, "a\n", 2);
     canceller.join();
     EXPECT_EQ(mapped.code(), Errc::interrupted);
   }

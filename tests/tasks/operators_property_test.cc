@@ -1,6 +1,8 @@
 // The promise of every operator: any cut, any sharing, any tree of merges give what the whole files give, errors too.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/tasks/cuts.h"
 
 namespace cairn::tasks {
@@ -67,6 +69,19 @@ std::string random_blocks(Random& random, bool) {
   return out + std::string(random.below(3) * 200, 'a');
 }
 
+// Lines in the order of their bytes; rarely one that is not.
+std::string random_sorted(Random& random, bool may_fail) {
+  std::vector<std::string> lines;
+  for (uint64_t left = random.below(30); left > 0; --left)
+    lines.push_back(pick(random, {"a", "ab", "b", "b\r", "", "é", "ba", "z"}) + pick(random, {"", "x", "\xff"}));
+  std::sort(lines.begin(), lines.end());
+  if (may_fail && lines.size() > 1 && random.one_in(6)) std::swap(lines.front(), lines.back());
+  std::string out;
+  for (const std::string& line : lines) out += line + "\n";
+  if (!out.empty() && random.one_in(2)) out.pop_back();
+  return out;
+}
+
 using MakeText = std::string (*)(Random& random, bool may_fail);
 
 struct Case {
@@ -112,6 +127,12 @@ TEST(OperatorsPropertyTest, OfLines) {
   check({"grep", {{"pattern", "o+.b"}, {"replace", "true"}}}, random_text, 300, false);
   check({"grep", {{"pattern", "foo"}, {"bytes", "true"}, {"invert", "true"}}}, random_text, 200, true);
   check({"grep", {{"pattern", "foo"}, {"replace", "true"}, {"max-lines", "3"}}}, random_text, 200, true);
+}
+
+TEST(OperatorsPropertyTest, OfSortedLines) {
+  check({"bsearch", {{"key", "b"}, {"replace", "true"}}}, random_sorted, 200, false);
+  check({"bsearch", {{"key", "b"}, {"prefix", "true"}}}, random_sorted, 200, true);
+  check({"bsearch", {{"key", "bx"}, {"replace", "true"}, {"max-lines", "2"}}}, random_sorted, 200, true);
 }
 
 TEST(OperatorsPropertyTest, OfCsv) {

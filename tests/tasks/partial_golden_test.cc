@@ -29,6 +29,7 @@ TEST(PartialGoldenTest, AChangeOfTheseBytesNeedsANewVersion) {
             "448 2650711616");
   EXPECT_EQ(digest_of("top", {{"column", "v"}, {"rows", "2"}}), "134 1595327459");
   EXPECT_EQ(digest_of("top", {{"column", "g"}, {"frequent", "true"}}), "118 1484763301");
+  EXPECT_EQ(digest_of("bsearch", {{"key", "b"}, {"column", "g"}}), "171 4021333226");
   EXPECT_EQ(digest_of("dedup-report", {{"block", "512"}}), "121 2778883264");
 }
 

@@ -127,9 +127,9 @@ TEST(RecordSplitterTest, ARunMustLieInItsFileAndHaveItsBytes) {
   EXPECT_FALSE(map_text(*op.empty(), {1, 0, 1}, texts[0], 9).ok());
   EXPECT_FALSE(map_text(*op.empty(), {0, 0, 9}, texts[0], 9).ok());
   EXPECT_FALSE(map_text(*op.empty(), {0, 0, 4, true}, texts[0], 9).ok());
-  const auto nothing = []() -> Result<std::string_view> { return std::string_view{}; };
+  const auto nothing = [](uint64_t, uint64_t) -> Result<std::string_view> { return std::string_view{}; };
   EXPECT_THAT(op.empty()->map({0, 2, 5}, nothing).error().what, HasSubstr("f0: offset 2"));
-  const auto much = []() -> Result<std::string_view> { return std::string_view("123456"); };
+  const auto much = [](uint64_t, uint64_t) -> Result<std::string_view> { return std::string_view("123456"); };
   EXPECT_EQ(op.empty()->map({0, 2, 5}, much).code(), Errc::invalid);
 }
 

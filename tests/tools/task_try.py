@@ -189,6 +189,26 @@ class TaskTry(unittest.TestCase):
         rows = self.each_split("dedup-report", "--files", *paths, splits=["777", "1M"])
         self.assertEqual([(row["file"], row["same_as"]) for row in rows], [(paths[4], paths[2]), (paths[6], paths[2])])
 
+    def test_bsearch_finds_what_grep_finds_in_what_sort_sorted(self):
+        source = self.path("unsorted", b"".join(b"%d %s\n" % (self.rng.randrange(3000), b"x" * self.rng.randrange(200)) for _ in range(20_000)))
+        lines, numbers = self.path("lines"), self.path("numbers.csv")
+        for flags, own in [([], []), (["-r"], ["--reverse"])]:
+            with open(lines, "wb") as out:
+                subprocess.run(["sort", *flags, source], env=C_LOCALE, stdout=out, check=True)
+            for key in ["0 ", "1234 ", "2999 ", "17 xxx", "5", "99999", "~"]:
+                found = self.each_split("bsearch", "--prefix", *own, key, lines, splits=["1M"])
+                theirs = subprocess.run(["grep", "-b", "-e", "^" + key, lines], env=C_LOCALE, capture_output=True, check=False).stdout.decode()
+                self.assertEqual([f"{row['offset']}:{row['line']}" for row in found], theirs.splitlines(), (flags, key))
+        values = sorted(self.rng.randrange(-500, 500) / 4 for _ in range(20_000))
+        with open(numbers, "w", newline="", encoding="utf-8") as out:
+            csv.writer(out).writerows([["id", "v"], ["none", ""], *([i, value] for i, value in enumerate(values))])
+        for key in ["0", "-125", "17.25", "1e2", "3.1"]:
+            found = self.each_split("bsearch", "--column", "v", "--numeric", key, numbers, splits=["1M"])
+            self.assertEqual([row["line"] for row in found], [f"{i},{value}" for i, value in enumerate(values) if value == float(key)])
+        done = run("bsearch", "17", source)
+        self.assertEqual((done.returncode, done.stdout), (1, b""))
+        self.assertRegex(done.stderr.decode(), "unsorted: offset [0-9]+: the file is not sorted: \"[0-9]+ x*\" stands behind")
+
     def test_json_says_the_same(self):
         paths, _ = self.csv_files()
         for op in [["stats", "--column", "amount", "--group-by", "label"], ["top", "--column", "amount"]]:

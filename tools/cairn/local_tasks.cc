@@ -151,12 +151,7 @@ Status survey_quotes(std::vector<Split>& splits, std::vector<Reader>& readers) {
 
 Status map_split(Partial& partial, Reader& reader, const Split& split) {
   TRY(reader.open(split.file));
-  uint64_t at = split.begin;
-  return partial.map(split, [&]() -> Result<std::string_view> {
-    ASSIGN(const std::string_view piece, reader.piece(at, split.end));
-    at += piece.size();
-    return piece;
-  });
+  return partial.map(split, [&](uint64_t at, uint64_t end) { return reader.piece(at, end); });
 }
 
 // Into the first of the partials, one for each thread.

@@ -42,10 +42,10 @@ struct Orders {
   std::string merge;  // a command; empty: none
 };
 
-class ExecPartial final : public Partial {
+class ExecPartial final : public StreamPartial {
  public:
   ExecPartial(const std::vector<InputFile>& files, const Orders& orders, ProgramRunner* runner)
-      : Partial(files), orders_(orders), runner_(runner), ranges_(files) {}
+      : StreamPartial(files), orders_(orders), runner_(runner), ranges_(files) {}
 
   Status merge(Partial& other_partial) override {
     auto& other = static_cast<ExecPartial&>(other_partial);

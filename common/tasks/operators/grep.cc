@@ -5,18 +5,14 @@
 #include <fmt/format.h>
 #include <re2/re2.h>
 
-#include <algorithm>
-
 #include "common/tasks/arguments.h"
+#include "common/tasks/found_lines.h"
 #include "common/tasks/record_partial.h"
 #include "common/tasks/registry.h"
 #include "common/tasks/utf8.h"
 
 namespace cairn::tasks {
 namespace {
-
-constexpr uint64_t kMaxLines = 10'000'000;
-constexpr uint64_t kMaxLineBytes = 256u << 20;  // of all lines found
 
 struct Pattern {
   std::unique_ptr<re2::RE2> expression;  // matching is const and safe from any thread
@@ -26,7 +22,8 @@ struct Pattern {
 
 class GrepState final : public RecordState {
  public:
-  GrepState(const std::vector<InputFile>& files, const Pattern& pattern) : files_(files), pattern_(pattern) {}
+  GrepState(const std::vector<InputFile>& files, const Pattern& pattern)
+      : files_(files), pattern_(pattern), lines_(files, pattern.most_lines, pattern.replace) {}
 
   std::optional<Fault> map(const Record& record) override {
     std::string_view line = record.bytes;
@@ -37,25 +34,21 @@ class GrepState final : public RecordState {
       ++counts_[record.file];
       return std::nullopt;
     }
-    const size_t bad = find_invalid_utf8(line);
-    if (bad != std::string_view::npos && !pattern_.replace)
-      return Fault{bad, "this line matches, but is not UTF-8 here; --replace writes U+FFFD, --count does not mind"};
-    keep({record.file, record.offset, bad == std::string_view::npos ? std::string(line) : replace_invalid_utf8(line)});
-    return std::nullopt;
+    std::optional<Fault> fault = lines_.add(record.file, record.offset, line);
+    if (fault) fault->what += ", --count does not mind";
+    return fault;
   }
 
   void merge(RecordState& other_state) override {
     auto& other = static_cast<GrepState&>(other_state);
     for (const auto& [file, count] : other.counts_) counts_[file] += count;
-    if (other.too_many_) drop();
-    for (Line& line : other.lines_) keep(std::move(line));
+    lines_.merge(other.lines_);
   }
 
   void encode(ByteWriter& out) const override {
     out.u32(static_cast<uint32_t>(counts_.size()));
     for (const auto& [file, count] : counts_) out.u32(file).u64(count);
-    out.boolean(too_many_).u32(static_cast<uint32_t>(lines_.size()));
-    for (const Line& line : lines_) out.u32(line.file).u64(line.offset).string(line.text);
+    lines_.encode(out);
   }
 
   bool decode(ByteReader& in) override {
@@ -64,48 +57,12 @@ class GrepState final : public RecordState {
       if (file >= files_.size() || !pattern_.count) return false;
       counts_[file] += in.u64();
     }
-    if (in.boolean()) drop();
-    for (uint32_t left = in.count(16); left > 0; --left) {
-      Line line{in.u32(), in.u64(), in.string(3 * kMaxRecordBytes)};  // a byte is replaced by three
-      if (!in.ok() || line.file >= files_.size() || line.offset >= files_[line.file].size || pattern_.count ||
-          find_invalid_utf8(line.text) != std::string::npos)
-        return false;
-      keep(std::move(line));
-    }
-    return in.ok();
+    return in.ok() && lines_.decode(in);
   }
 
-  Result<Table> finish() override {
-    if (too_many_)
-      return {Errc::too_big, fmt::format("more than {} lines match, or {} MiB; --count counts them, --max-lines gives "
-                                         "more",
-                                         pattern_.most_lines, kMaxLineBytes >> 20)};
-    if (pattern_.count) return count_table();
-    std::sort(lines_.begin(), lines_.end(),
-              [](const Line& a, const Line& b) { return std::pair(a.file, a.offset) < std::pair(b.file, b.offset); });
-    Table table{{"file", "offset", "line"}, {}};
-    for (Line& line : lines_) table.rows.push_back({files_[line.file].name, line.offset, std::move(line.text)});
-    return table;
-  }
+  Result<Table> finish() override { return pattern_.count ? Result<Table>(count_table()) : lines_.table(); }
 
  private:
-  struct Line {
-    uint32_t file;
-    uint64_t offset;
-    std::string text;
-  };
-
-  void keep(Line line) {
-    if (too_many_) return;
-    bytes_ += line.text.size();
-    lines_.push_back(std::move(line));
-    if (lines_.size() > pattern_.most_lines || bytes_ > kMaxLineBytes) drop();
-  }
-  // The job has failed, in whatever order the rest comes.
-  void drop() {
-    too_many_ = true;
-    lines_ = {};
-  }
   Table count_table() const {
     Table table{{"file", "count"}, {}};
     for (uint32_t file = 0; file < files_.size(); ++file) {
@@ -118,9 +75,7 @@ class GrepState final : public RecordState {
   const std::vector<InputFile>& files_;
   const Pattern& pattern_;
   std::map<uint32_t, uint64_t> counts_;
-  std::vector<Line> lines_;  // in the order of merging; sorted at the end
-  uint64_t bytes_ = 0;       // of their texts
-  bool too_many_ = false;
+  FoundLines lines_;
 };
 
 class Grep final : public Operator {
@@ -143,7 +98,7 @@ Result<std::unique_ptr<Operator>> make_grep(const Job& job) {
   pattern.invert = flag_of(job.arguments, "invert");
   pattern.count = flag_of(job.arguments, "count");
   pattern.replace = flag_of(job.arguments, "replace");
-  ASSIGN(pattern.most_lines, count_of(job.arguments, "max-lines", 1, kMaxLines, 1'000'000));
+  ASSIGN(pattern.most_lines, count_of(job.arguments, "max-lines", 1, FoundLines::kMaxLines, 1'000'000));
   if (!bytes && find_invalid_utf8(text) != std::string::npos)
     return {Errc::invalid, "the pattern is not UTF-8; --bytes takes patterns and lines as bytes"};
   re2::RE2::Options options(bytes ? re2::RE2::Latin1 : re2::RE2::DefaultOptions);
