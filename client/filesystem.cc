@@ -269,6 +269,21 @@ Result<Filesystem::Created> Filesystem::create(const MakeNode& request) {
   return Created{std::move(entry), handle};
 }
 
+Result<Filesystem::Anonymous> Filesystem::create_anonymous(const MakeAnonymous& request) {
+  TRY(state_->context.session->alive());
+  const State::Asked asked = state_->asking();
+  uint64_t leased = 0;
+  ASSIGN(const Attributes made, state_->context.noted(state_->context.meta.make_anonymous(request, &leased)));
+  state_->learn_made({{}, {}, made, 0}, {}, asked, leased);
+  {
+    const std::shared_ptr<Inode> inode = state_->context.inodes.get(made.inode);
+    const Lock lock(inode->mutex);
+    inode->orphan = true;  // so the last release() frees it
+  }
+  ASSIGN(const FileHandle handle, open(made.inode, false));
+  return Anonymous{made, handle};
+}
+
 Status Filesystem::flush(FileHandle handle) {
   TRY(state_->context.session->alive());
   const std::shared_ptr<Inode> inode = state_->inode_of(handle);

@@ -94,7 +94,13 @@ class Filesystem {
     FileHandle handle = 0;
   };
   Result<Created> create(const MakeNode& request);  // exists if the name is taken
-  Status flush(FileHandle handle);                  // close(2) of one descriptor: reports write errors
+  // A file without a name, which is gone with its last handle: what is given away later (common/meta/jobs.h), or never.
+  struct Anonymous {
+    Attributes attributes;
+    FileHandle handle = 0;
+  };
+  Result<Anonymous> create_anonymous(const MakeAnonymous& request);
+  Status flush(FileHandle handle);  // close(2) of one descriptor: reports write errors
   Status release(FileHandle handle);
 
   // At most into.size() bytes; fewer only at the end of the file. One snapshot of the inode.

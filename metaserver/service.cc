@@ -133,6 +133,11 @@ class Service final : public thrift::MetaserverIf {
     answer(reply, expect<Entry>(make(request, leased)));
     if (leased) reply.__set_leased(static_cast<int64_t>(parts_.sessions.run()));
   }
+  void make_anonymous(thrift::AttributesReply& reply, const thrift::MakeAnonymousRequest& request) override {
+    bool leased = false;
+    answer(reply, expect<Attributes>(make(request, leased)));
+    if (leased) reply.__set_leased(static_cast<int64_t>(parts_.sessions.run()));
+  }
   void link(thrift::EntryReply& reply, const thrift::LinkRequest& request) override { change<Entry>(reply, request); }
   void remove(thrift::RemoveReply& reply, const thrift::RemoveRequest& request) override {
     change<Removed>(reply, request);
@@ -260,7 +265,8 @@ class Service final : public thrift::MetaserverIf {
     ASSIGN(Command command, command_of(request));
     return parts_.admission.change(std::move(command));
   }
-  Outcome make(const thrift::MakeNodeRequest& request, bool& leased) {
+  template <typename Request>
+  Outcome make(const Request& request, bool& leased) {
     ASSIGN(Command command, command_of(request));
     return parts_.admission.make(std::move(command), leased);
   }

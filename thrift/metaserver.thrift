@@ -35,6 +35,12 @@ struct MakeNodeRequest {
   7: i64 rdev
   8: string target        // of a symlink
 }
+// A regular file without a name, pinned to the session as an orphan is: until forget_orphans, or the session's end.
+struct MakeAnonymousRequest {
+  1: types.Mutation mutation
+  2: i64 like             // a directory or regular file, whose storage class it gets
+  3: string policy        // or the class of this policy, as the xattr cairn.policy has it; empty: like's
+}
 struct LinkRequest { 1: types.Mutation mutation  2: i64 inode  3: i64 parent  4: string name }
 struct RemoveRequest { 1: types.Mutation mutation  2: i64 parent  3: string name  4: bool directory }
 struct RemoveReply {
@@ -191,6 +197,7 @@ service Metaserver {
   XattrListReply list_xattrs(1: GetAttributesRequest request)
 
   EntryReply make_node(1: MakeNodeRequest request)
+  AttributesReply make_anonymous(1: MakeAnonymousRequest request)
   EntryReply link(1: LinkRequest request)
   RemoveReply remove(1: RemoveRequest request)
   RenameReply rename(1: RenameRequest request)

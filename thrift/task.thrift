@@ -10,7 +10,7 @@ enum JobPhase {
   receiving = 1, planning = 2, surveying = 3, mapping = 4, merging = 5, done = 6, failed = 7, cancelled = 8
 }
 enum TableFormat { csv = 1, json_lines = 2 }
-enum TaskVerdict { accepted = 1, already = 2, dropped = 3 }
+enum TaskVerdict { accepted = 1, already = 2, dropped = 3, changed = 4 }
 
 // ---- jobs
 
@@ -145,6 +145,12 @@ struct TaskPollReply {
 }
 struct FileHead { 1: i32 file  2: string text }
 struct SpooledPartial { 1: i64 bytes  2: i32 crc32c }
+struct TaskOutput {
+  1: i32 file              // index in the job
+  2: i64 inode             // without a name, written and synced: it gets the file's old content for its own
+  3: i64 if_version        // only if the file has this version; 0: whatever it has
+  4: bool reencoded        // the same bytes under another storage class
+}
 struct FinishTaskRequest {
   1: types.Mutation mutation
   2: TaskRef ref
@@ -155,6 +161,7 @@ struct FinishTaskRequest {
   7: list<FileHead> heads
   8: binary partial
   9: optional SpooledPartial spooled
+  10: list<TaskOutput> outputs     // at most 64
 }
 struct TaskVerdictReply { 1: optional types.Error error  2: optional i32 verdict }
 struct FinishJobRequest {

@@ -41,6 +41,7 @@ inline constexpr uint32_t kMaxInlinePartial = 1u << 20;  // bytes; a larger one 
 inline constexpr uint64_t kMaxSpooledPartial = 512u << 20;
 inline constexpr uint64_t kMaxResultBytes = 512u << 20;  // of a job, inside the metaserver
 inline constexpr uint32_t kMaxHeadsBytes = 4u << 20;     // of one task's answer; each at most 1 MiB
+inline constexpr uint32_t kMaxTaskOutputs = 64;          // files that one task gives new contents
 inline constexpr uint32_t kMaxTaskSlots = 256;           // of one worker
 inline constexpr uint32_t kMaxTaskFailures = 4;          // the fourth fails the job
 inline constexpr uint64_t kMinTaskBytes = 64u << 10, kMaxTaskBytes = 16ull << 30;
@@ -248,6 +249,16 @@ struct SpooledPartial {
   uint32_t crc32c = 0;
   bool operator==(const SpooledPartial&) const = default;
 };
+// A content that the command which ends a task gives to one of its files: that of an anonymous inode (MakeAnonymous),
+// which gets the file's old one for it and ends with its session. The file keeps its inode, names, mode, owner and
+// xattrs.
+struct TaskOutput {
+  uint32_t file = 0;        // index in the job
+  InodeId inode{};          // the anonymous one: written and synced
+  uint64_t if_version = 0;  // only if the file has this version; 0: whatever it has
+  bool reencoded = false;   // the same bytes under another storage class, which goes along; mtime stays
+  bool operator==(const TaskOutput&) const = default;
+};
 // How an attempt ended. invalid and corrupt are what every other attempt would find too, and fail the job at once;
 // after any other failure the task is tried elsewhere.
 struct FinishTask {  // -> TaskVerdict
@@ -259,6 +270,7 @@ struct FinishTask {  // -> TaskVerdict
   std::vector<FileHead> heads;  // of surveying: of the files that begin in one of the task's splits
   std::string partial;          // of mapping, up to kMaxInlinePartial
   std::optional<SpooledPartial> spooled;  // of mapping, instead of partial
+  std::vector<TaskOutput> outputs = {};   // of mapping, with a partial: all are taken over, or none
 };
 struct FinishJob {  // -> TaskVerdict. The hidden file gets the output's name and the job is done, or nothing of both.
   TaskRef ref;
@@ -270,6 +282,7 @@ enum class TaskVerdict : uint8_t {
   accepted = 1,
   already = 2,  // the task has a result: nothing is wrong
   dropped = 3,  // the job is over, or in another phase: what was written for it can go
+  changed = 4,  // nothing was done: a file of the outputs is gone, or has not the version that was asked for
 };
 
 struct TaskResult {

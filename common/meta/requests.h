@@ -29,6 +29,12 @@ struct MakeNode {
   uint64_t rdev = 0;
   std::string target;
 };
+// A regular file without a name, pinned to the session until it forgets it or ends: what somebody writes who gives its
+// content away later, or not at all.
+struct MakeAnonymous {
+  InodeId like{};      // a directory or regular file, whose storage class it gets
+  std::string policy;  // or the class of this policy, as the xattr cairn.policy has it; empty: like's
+};
 struct LinkNode {
   InodeId inode{};
   InodeId parent{};

@@ -457,6 +457,9 @@ Result<TaskOrders> MetaClient::poll_tasks(const TaskPoll& poll) {
 Result<Entry> MetaClient::make_node(const MakeNode& request, uint64_t* leased) {
   return state_->mutate(CAIRN_METHOD(make_node), request, leased);
 }
+Result<Attributes> MetaClient::make_anonymous(const MakeAnonymous& request, uint64_t* leased) {
+  return state_->mutate(CAIRN_METHOD(make_anonymous), request, leased);
+}
 Result<Entry> MetaClient::link(const LinkNode& request) { return state_->mutate(CAIRN_METHOD(link), request); }
 Result<Removed> MetaClient::remove(const RemoveName& request) { return state_->mutate(CAIRN_METHOD(remove), request); }
 Result<Renamed> MetaClient::rename(const Rename& request) { return state_->mutate(CAIRN_METHOD(rename), request); }

@@ -88,6 +88,7 @@ class MetaClient {
   Result<Layout> layout(InodeId inode, uint64_t offset, uint64_t length, uint32_t limit, uint64_t* leased = nullptr);
 
   Result<Entry> make_node(const MakeNode& request, uint64_t* leased = nullptr);
+  Result<Attributes> make_anonymous(const MakeAnonymous& request, uint64_t* leased = nullptr);
   Result<Entry> link(const LinkNode& request);
   Result<Removed> remove(const RemoveName& request);
   Result<Renamed> rename(const Rename& request);

@@ -132,6 +132,8 @@ thrift::Assignment to_wire(const Assignment& own);
 Result<Assignment> from_wire(const thrift::Assignment& wire);
 thrift::FileHead to_wire(const FileHead& own);
 Result<FileHead> from_wire(const thrift::FileHead& wire);
+thrift::TaskOutput to_wire(const TaskOutput& own);
+Result<TaskOutput> from_wire(const thrift::TaskOutput& wire);
 thrift::SpooledPartial to_wire(const SpooledPartial& own);
 Result<SpooledPartial> from_wire(const thrift::SpooledPartial& wire);
 thrift::TaskResult to_wire(const TaskResult& own);
@@ -167,6 +169,8 @@ Result<Heartbeat> from_wire(const thrift::HeartbeatRequest& request);
 
 thrift::MakeNodeRequest to_wire(const MakeNode& request, const Mutation& mutation);
 Result<MakeNode> from_wire(const thrift::MakeNodeRequest& request);
+thrift::MakeAnonymousRequest to_wire(const MakeAnonymous& request, const Mutation& mutation);
+Result<MakeAnonymous> from_wire(const thrift::MakeAnonymousRequest& request);
 thrift::LinkRequest to_wire(const LinkNode& request, const Mutation& mutation);
 Result<LinkNode> from_wire(const thrift::LinkRequest& request);
 thrift::RemoveRequest to_wire(const RemoveName& request, const Mutation& mutation);

@@ -148,6 +148,20 @@ Result<MakeNode> from_wire(const thrift::MakeNodeRequest& request) {
                   request.target};
 }
 
+thrift::MakeAnonymousRequest to_wire(const MakeAnonymous& request, const Mutation& mutation) {
+  thrift::MakeAnonymousRequest wire;
+  wire.mutation = to_wire(mutation);
+  wire.like = to_wire_id(request.like);
+  wire.policy = request.policy;
+  return wire;
+}
+
+Result<MakeAnonymous> from_wire(const thrift::MakeAnonymousRequest& request) {
+  TRY(check_inode(request.like));
+  TRY(check_text("policy", request.policy, kMaxLabelBytes));
+  return MakeAnonymous{from_wire_id<InodeId>(request.like), request.policy};
+}
+
 thrift::LinkRequest to_wire(const LinkNode& request, const Mutation& mutation) {
   thrift::LinkRequest wire;
   wire.mutation = to_wire(mutation);

@@ -121,7 +121,7 @@ void fill_reply(thrift::TaskVerdictReply& reply, const TaskVerdict& verdict) {
 Result<TaskVerdict> from_wire(const thrift::TaskVerdictReply& reply) {
   return unpack(reply, reply.__isset.verdict, [&]() -> Result<TaskVerdict> {
     TRY(check_between("a verdict", reply.verdict, static_cast<int>(TaskVerdict::accepted),
-                      static_cast<int>(TaskVerdict::dropped)));
+                      static_cast<int>(TaskVerdict::changed)));
     return static_cast<TaskVerdict>(reply.verdict);
   });
 }

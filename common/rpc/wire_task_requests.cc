@@ -96,6 +96,7 @@ thrift::FinishTaskRequest to_wire(const FinishTask& request, const Mutation& mut
   wire.heads = to_wire(request.heads);
   wire.partial = request.partial;
   if (request.spooled) wire.__set_spooled(to_wire(*request.spooled));
+  wire.outputs = to_wire(request.outputs);
   return wire;
 }
 Result<FinishTask> from_wire(const thrift::FinishTaskRequest& request) {
@@ -121,6 +122,9 @@ Result<FinishTask> from_wire(const thrift::FinishTaskRequest& request) {
     if (!own.partial.empty()) return invalid("a partial that is spooled and told at once");
     ASSIGN(own.spooled, from_wire(request.spooled));
   }
+  TRY(check_between("files that a task gives new contents", static_cast<int64_t>(request.outputs.size()), 0,
+                    kMaxTaskOutputs));
+  ASSIGN(own.outputs, from_wire(request.outputs));
   return own;
 }
 

@@ -315,6 +315,22 @@ Result<FileHead> from_wire(const thrift::FileHead& head) {
   return FileHead{static_cast<uint32_t>(head.file), head.text};
 }
 
+thrift::TaskOutput to_wire(const TaskOutput& output) {
+  thrift::TaskOutput wire;
+  wire.file = static_cast<int32_t>(output.file);
+  wire.inode = to_wire_id(output.inode);
+  wire.if_version = static_cast<int64_t>(output.if_version);
+  wire.reencoded = output.reencoded;
+  return wire;
+}
+Result<TaskOutput> from_wire(const thrift::TaskOutput& output) {
+  TRY(check_between("the file of an output", output.file, 0, kMaxJobInputs - 1));
+  TRY(check_inode(output.inode));
+  TRY(check_count("the version of a file", output.if_version));
+  return TaskOutput{static_cast<uint32_t>(output.file), from_wire_id<InodeId>(output.inode),
+                    static_cast<uint64_t>(output.if_version), output.reencoded};
+}
+
 thrift::SpooledPartial to_wire(const SpooledPartial& spooled) {
   thrift::SpooledPartial wire;
   wire.bytes = static_cast<int64_t>(spooled.bytes);

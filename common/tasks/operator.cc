@@ -46,6 +46,10 @@ Status StreamPartial::visit(const Split& split, const PieceOfFile& piece) {
   return close();
 }
 
+Status Partial::work(const Split&, FileWork&) {
+  return {Errc::invalid, "this operator maps bytes, and does no work on files"};
+}
+
 Operator::Operator(const Job& job) : files_(job.files), fingerprint_(fingerprint_of(job)) {}
 
 std::string encode_partial(const Operator& op, const Partial& partial) {

@@ -33,9 +33,15 @@ struct Needs {
   bool whole_lines = false;    // splits begin and end behind a \n, or where the file does: its programs see whole lines
   bool quote_states = false;   // Split::starts_inside_quotes must be true to the file (quote_survey.h)
   bool random_access = false;  // with whole_files: it reads little of a file, here and there
+  bool file_work = false;      // splits are not mapped but worked on: Partial::work()
+  // Of file_work: each file is one split, also an empty one, and may get a new content. Few of them make a task.
+  bool new_contents = false;
+  bool anywhere = false;    // of new_contents: it does not matter where the file lies
+  uint64_t file_bytes = 0;  // of new_contents: about so many are written for each file; 0: as many as it has
 };
 
 class ProgramRunner;  // program_runner.h
+class FileWork;       // file_work.h
 
 class Partial {
  public:
@@ -54,6 +60,10 @@ class Partial {
   virtual bool decode(ByteReader& in) = 0;
   // invalid: what is wrong with the input, with file and offset; or bytes that no split covered.
   virtual Result<Table> finish() = 0;
+  // Of operators with Needs::file_work, instead of map(). An Error leaves the partial unusable.
+  virtual Status work(const Split& split, FileWork& files);
+  // A new content was made for the file, and could not become its own: why. Until the partial is encoded for good.
+  virtual void not_taken(uint32_t /*file*/, const std::string& /*why*/) {}
   // From any thread: a program that map() or finish() waits for is ended, and they end with an error.
   virtual void cancel() {}
 

@@ -29,7 +29,13 @@ Result<AdmitJob> checked(SubmitJob job) {
     const auto made = tasks::make_operator(alone);
     if (!made.ok()) return made.error();
   }
-  return AdmitJob{std::move(job), needs.whole_files, needs.csv_heads, needs.quote_states, needs.whole_lines};
+  AdmitJob admit{std::move(job), needs.whole_files, needs.csv_heads, needs.quote_states, needs.whole_lines};
+  if (needs.new_contents) {
+    const uint64_t files = admit.job.task_bytes / std::max<uint64_t>(1, needs.file_bytes);
+    admit.task_files = static_cast<uint32_t>(std::clamp<uint64_t>(files, 1, kMaxTaskOutputs));
+    admit.anywhere = needs.anywhere;
+  }
+  return admit;
 }
 
 }  // namespace
@@ -91,9 +97,14 @@ Result<TaskVerdict> Jobs::finish_task(const Mutation& mutation, FinishTask done)
   const TaskRef ref = done.ref;
   const ServerId server = done.server;
   const bool failed = done.failure.has_value();
-  ASSIGN(const Answer answer, committer_.propose(Command{mutation, 0, std::move(done)}));
+  // Where files get new contents, mounts give back first what they keep of them.
+  const bool changes_files = !done.outputs.empty();
+  Command command{mutation, 0, std::move(done)};
+  ASSIGN(const Answer answer,
+         changes_files ? admission_.change(std::move(command)) : committer_.propose(std::move(command)));
   const auto* verdict = std::get_if<TaskVerdict>(&answer);
   if (verdict == nullptr) return Error{Errc::invalid, "this request id was used for another request before"};
+  if (*verdict == TaskVerdict::changed) return *verdict;  // the attempt goes on
   dispatcher_.on_finished(ref, server, !failed || *verdict == TaskVerdict::already);
   const auto job = queries::job(*store_.view(), ref.job);
   const bool survey_over =

@@ -8,6 +8,7 @@ namespace {
 
 struct NeedsSpace {
   bool operator()(const MakeNode&) const { return true; }
+  bool operator()(const MakeAnonymous&) const { return true; }
   bool operator()(const LinkNode&) const { return true; }
   bool operator()(const Rename&) const { return true; }
   bool operator()(const SetXattr&) const { return true; }

@@ -26,7 +26,7 @@ uint64_t window_end(const std::vector<Extent>& extents, uint32_t limit, uint64_t
 // The windows of one batch.
 Status fill(Operation& operation, JobAtWork& job, JobCutter& cutter, uint32_t left) {
   JobStateRow& state = job.state();
-  const bool whole_files = job.row().whole_files;
+  const bool file_work = job.row().task_files > 0, whole_files = job.row().whole_files || file_work;
   while (left > 0 && cutter.room() > 0 && state.cursor_file < job.row().inputs) {
     ASSIGN(const JobFileRow file, queries::job_file(operation.rows, job.id(), state.cursor_file));
     if (state.cursor_offset < file.size) {
@@ -43,7 +43,8 @@ Status fill(Operation& operation, JobAtWork& job, JobCutter& cutter, uint32_t le
       state.cursor_offset = end;
       if (end < file.size) continue;
     } else {
-      --left;  // an empty file has no task
+      --left;  // an empty file has no task, unless something is done to it
+      if (file_work) cutter.add({state.cursor_file, 0, 0}, {});
     }
     ++state.cursor_file;
     state.cursor_offset = 0;
@@ -84,8 +85,9 @@ Result<Answer> run(Operation& operation, const CutTasks& request) {
   ASSIGN(std::optional<JobAtWork> job, JobAtWork::find(operation, request.job));
   if (!job || job->state().phase != JobPhase::planning || job->state().pinned < job->row().inputs) return Answer();
   JobStateRow& state = job->state();
-  const bool whole = job->row().whole_files || job->row().whole_lines;
-  JobCutter cutter(job->row().task_bytes, whole);
+  const uint32_t task_files = job->row().task_files;
+  const bool whole = job->row().whole_files || job->row().whole_lines || task_files > 0;
+  JobCutter cutter(job->row().task_bytes, {whole, job->row().anywhere, task_files > 0 ? task_files : kMaxTaskWindows});
   TRY(fill(operation, *job, cutter, request.limit));
   const uint32_t batch = state.tasks;
   for (CutTask& cut : cutter.take()) {

@@ -1,6 +1,7 @@
 // How an attempt ended. The first result of a task counts, whoever made it: all attempts map the same pinned bytes.
 #include <algorithm>
 
+#include "metaserver/ops/adopt.h"
 #include "metaserver/ops/jobs.h"
 #include "metaserver/ops/operations.h"
 
@@ -99,6 +100,11 @@ Result<Answer> mapped(Operation& operation, JobAtWork& job, const FinishTask& re
   ASSIGN(TaskRow task, queries::task(operation.rows, job.id(), request.ref.task));
   if (task.done) return Answer(TaskVerdict::already);
   if (request.partial.empty() && !request.spooled) return Error{Errc::invalid, "a result without a partial"};
+  if (!request.outputs.empty()) {
+    if (request.spooled) return Error{Errc::invalid, "files with new contents and a partial that could be lost"};
+    ASSIGN(const bool adopted, adopt_outputs(operation, job, task, request.outputs));
+    if (!adopted) return Answer(TaskVerdict::changed);
+  }
   task.done = true;
   task.server = request.server;
   task.attempt = request.ref.attempt;

@@ -114,6 +114,7 @@ Result<Answer> run(Operation& operation, const AdmitJob& request) {
   if (job.inputs == 0 || job.inputs > kMaxJobInputs || job.task_bytes < kMinTaskBytes ||
       job.task_bytes > kMaxTaskBytes || job.time_limit_ms <= 0)
     return Error{Errc::invalid, "a job without inputs, size of tasks or time"};
+  if (request.task_files > kMaxTaskOutputs) return Error{Errc::invalid, "tasks of too many files"};
   if (job.output) TRY(check_output(operation, *job.output));
   JobId id{};
   bool too_many = false;
@@ -127,10 +128,10 @@ Result<Answer> run(Operation& operation, const AdmitJob& request) {
                  fmt::format("{} jobs are under way, which is the most: wait for one, or cancel one with "
                              "'cairn task cancel'",
                              kMaxLiveJobs)};
-  operation.rows.put(keys::job(id),
-                     encode_row(JobRow{operation.index, job.op, job.arguments, job.inputs, job.output, job.task_bytes,
-                                       job.time_limit_ms, operation.wall_ns, request.whole_files, request.csv_heads,
-                                       request.quote_states, request.whole_lines}));
+  operation.rows.put(keys::job(id), encode_row(JobRow{operation.index, job.op, job.arguments, job.inputs, job.output,
+                                                      job.task_bytes, job.time_limit_ms, operation.wall_ns,
+                                                      request.whole_files, request.csv_heads, request.quote_states,
+                                                      request.whole_lines, request.task_files, request.anywhere}));
   operation.rows.put(keys::job_state(id), encode_row(JobStateRow{}));
   return Answer(id);
 }

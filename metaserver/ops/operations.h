@@ -9,6 +9,7 @@ namespace cairn::ops {
 
 // Names.
 Result<Answer> run(Operation& operation, const MakeNode& request);
+Result<Answer> run(Operation& operation, const MakeAnonymous& request);
 Result<Answer> run(Operation& operation, const LinkNode& request);
 Result<Answer> run(Operation& operation, const RemoveName& request);
 Result<Answer> run(Operation& operation, const Rename& request);

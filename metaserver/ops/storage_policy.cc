@@ -5,9 +5,7 @@
 
 namespace cairn::ops {
 
-namespace {
-
-Result<ClassId> find_or_define(Operation& operation, std::string_view text) {
+Result<ClassId> class_of_policy(Operation& operation, std::string_view text) {
   ASSIGN(const PolicyText parsed, parse_policy(text));
   ASSIGN(const std::vector<StorageClass> classes, queries::classes(operation.rows));
   if (classes.empty()) return Error{Errc::corrupt, "metadata: there is no default storage class"};
@@ -24,8 +22,6 @@ Result<ClassId> find_or_define(Operation& operation, std::string_view text) {
   return define_class(operation, wanted);
 }
 
-}  // namespace
-
 Status set_policy(Operation& operation, InodeId id, std::string_view text) {
   ASSIGN(InodeRow* const inode, operation.inode(id));
   if (!is_directory(*inode)) {
@@ -34,7 +30,7 @@ Status set_policy(Operation& operation, InodeId id, std::string_view text) {
       return Error{Errc::invalid, "the file already has data; set cairn.policy on an empty file or on a directory"};
     }
   }
-  ASSIGN(const ClassId storage_class, find_or_define(operation, text));
+  ASSIGN(const ClassId storage_class, class_of_policy(operation, text));
 
   inode->attributes.storage_class = storage_class;
   operation.touch_ctime(*inode);

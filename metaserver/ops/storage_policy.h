@@ -6,8 +6,11 @@
 
 namespace cairn::ops {
 
-// The class is found by its policy, cell and failure domain, or created; what the text leaves out is as in the default
-// class. invalid: the text, or a file that has data already. not_supported: other kinds of inodes.
+// The class of that policy, cell and failure domain: found, or created; what the text leaves out is as in the default
+// class. invalid: the text.
+Result<ClassId> class_of_policy(Operation& operation, std::string_view text);
+
+// Gives the inode that class. invalid: the text, or a file that has data already. not_supported: other kinds of inodes.
 Status set_policy(Operation& operation, InodeId inode, std::string_view text);
 
 // Adds a class under the next id, or gives the one of that name these properties. Raises the map's epoch if anything

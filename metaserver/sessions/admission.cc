@@ -74,12 +74,13 @@ void Admission::pin(InodeId orphan, const std::vector<SessionId>& sessions) {
 Outcome Admission::make(Command command, bool& leased) {
   const SessionId session = command.mutation.session;
   Outcome outcome = change(std::move(command));
-  const Entry* const made = outcome.ok() ? std::get_if<Entry>(&*outcome) : nullptr;
+  if (!outcome.ok()) return outcome;
+  const Entry* const named = std::get_if<Entry>(&*outcome);
+  const Attributes* const made = named != nullptr ? &named->attributes : std::get_if<Attributes>(&*outcome);
   if (made == nullptr) return outcome;
   const Result<Sessions::Standing> standing = sessions_.standing(session);
   // Another mount may have looked the new name up already: then there is no lease, which is right too.
-  leased =
-      standing.ok() && *standing == Sessions::Standing::shared && leases_.granted_new(session, made->attributes.inode);
+  leased = standing.ok() && *standing == Sessions::Standing::shared && leases_.granted_new(session, made->inode);
   return outcome;
 }
 

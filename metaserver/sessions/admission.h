@@ -42,7 +42,7 @@ class Admission {
   Looked<Entry> lookup(SessionId session, InodeId parent, const std::string& name) const;
 
   Outcome change(Command command);
-  // Of MakeNode: `leased` if the session has the write lease of the new inode.
+  // Of MakeNode and MakeAnonymous: `leased` if the session has the write lease of the new inode.
   Outcome make(Command command, bool& leased);
   // Inodes without names are freed: not before every session could say that it has them open.
   Outcome forget_orphans(Command command);

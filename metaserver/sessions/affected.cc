@@ -38,6 +38,12 @@ class Affected {
     add(request.inode);
     add_named(job->row.output->parent, job->row.output->name);
   }
+  void operator()(const FinishTask& request) {
+    for (const TaskOutput& output : request.outputs) {
+      if (const auto file = queries::job_file(view_, request.ref.job, output.file); file.ok()) add(file->inode);
+      add(output.inode);
+    }
+  }
   // Chunks, sessions, servers and the metaserver's own housekeeping: nothing that a mount caches.
   template <typename Other>
   void operator()(const Other&) {}

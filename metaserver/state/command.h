@@ -77,6 +77,8 @@ struct PinOrphan {  // these sessions have an inode without names open: it is fr
 struct AdmitJob {  // -> JobId. SubmitJob after a look at its operator.
   SubmitJob job;
   bool whole_files = false, csv_heads = false, quote_states = false, whole_lines = false;  // what the operator needs
+  uint32_t task_files = 0;  // > 0: each file is one split, an empty one too, and a task has at most so many
+  bool anywhere = false;    // of those: tasks without an owner
 };
 struct PinInputs {  // version, size and extents of the next inputs
   JobId job{};
@@ -115,7 +117,7 @@ using CommandBody =
                  Commit, SealChunks, OpenSession, EndSession, CreateChunks, RegisterServer, DefineClass, SealForRepair,
                  ReleaseExtents, CondemnChunks, ChunksRemoved, StripesPunched, SealsConfirmed, PinOrphan, AdmitJob,
                  AddJobInputs, CancelJob, FinishTask, FinishJob, LostResult, PinInputs, CutTasks, SetQuoteStates,
-                 StartMerge, FailJob, RemoveJobRows, FreeReplaced>;
+                 StartMerge, FailJob, RemoveJobRows, FreeReplaced, MakeAnonymous>;
 
 struct Command {
   Mutation mutation;    // session 0: the metaserver's own, without a stored outcome

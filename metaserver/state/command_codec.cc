@@ -18,6 +18,10 @@ template <Of<MakeNode> V>
 auto fields(V& v) {
   return std::tie(v.parent, v.name, v.mode, v.uid, v.gid, v.rdev, v.target);
 }
+template <Of<MakeAnonymous> V>
+auto fields(V& v) {
+  return std::tie(v.like, v.policy);
+}
 template <Of<LinkNode> V>
 auto fields(V& v) {
   return std::tie(v.inode, v.parent, v.name);
@@ -129,7 +133,7 @@ auto fields(V& v) {
 }
 template <Of<AdmitJob> V>
 auto fields(V& v) {
-  return std::tie(v.job, v.whole_files, v.csv_heads, v.quote_states, v.whole_lines);
+  return std::tie(v.job, v.whole_files, v.csv_heads, v.quote_states, v.whole_lines, v.task_files, v.anywhere);
 }
 template <Of<JobInput> V>
 auto fields(V& v) {
@@ -151,9 +155,13 @@ template <Of<FileHead> V>
 auto fields(V& v) {
   return std::tie(v.file, v.text);
 }
+template <Of<TaskOutput> V>
+auto fields(V& v) {
+  return std::tie(v.file, v.inode, v.if_version, v.reencoded);
+}
 template <Of<FinishTask> V>
 auto fields(V& v) {
-  return std::tie(v.ref, v.server, v.counters, v.failure, v.odd_quotes, v.heads, v.partial, v.spooled);
+  return std::tie(v.ref, v.server, v.counters, v.failure, v.odd_quotes, v.heads, v.partial, v.spooled, v.outputs);
 }
 template <Of<FinishJob> V>
 auto fields(V& v) {
@@ -294,7 +302,8 @@ const char* name_of(const CommandBody& body) {
                                            "lost_result",     "pin_inputs",
                                            "cut_tasks",       "set_quote_states",
                                            "start_merge",     "fail_job",
-                                           "remove_job_rows", "free_replaced"};
+                                           "remove_job_rows", "free_replaced",
+                                           "make_anonymous"};
   static_assert(std::size(kNames) == std::variant_size_v<CommandBody>);
   return kNames[body.index()];
 }

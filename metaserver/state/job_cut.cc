@@ -6,13 +6,13 @@ namespace cairn {
 
 uint64_t JobCutter::room() const {
   const uint64_t wanted = task_bytes_ * std::max<uint64_t>(1, tasks_.size());
-  return windows_ >= kMaxTaskWindows || bytes_ >= wanted ? 0 : wanted - bytes_;
+  return windows_ >= rules_.windows || bytes_ >= wanted ? 0 : wanted - bytes_;
 }
 
 void JobCutter::add(const TaskWindow& window, std::span<const HeldRange> ranges) {
   bytes_ += window.end - window.begin;
   ++windows_;
-  if (whole_windows_) return add_whole(window, ranges);
+  if (rules_.whole_windows) return add_whole(window, ranges);
   for (const HeldRange& range : ranges) {
     CutTask& task = tasks_[range.holder];
     task.owner = range.holder;
@@ -29,13 +29,13 @@ void JobCutter::add_whole(const TaskWindow& window, std::span<const HeldRange> r
   for (const HeldRange& range : ranges) held[range.holder] += range.end - range.begin;
   held.erase(ServerId{});
   const auto most = std::ranges::max_element(held, {}, [](const auto& one) { return one.second; });
-  const ServerId owner = most == held.end() ? ServerId{} : most->first;
+  const ServerId owner = most == held.end() || rules_.anywhere ? ServerId{} : most->first;
   CutTask& task = tasks_[owner];
   task.owner = owner;
   task.windows.push_back(window);
   ++task.splits;
   task.bytes += window.end - window.begin;
-  if (most != held.end()) task.bytes_owned += std::min(most->second, window.end - window.begin);
+  if (owner != ServerId{}) task.bytes_owned += std::min(most->second, window.end - window.begin);
   task.begins_file |= window.begin == 0;
 }
 

@@ -4,7 +4,7 @@
 //   tasks     server 3: its cells of all of them | server 5: ... | nobody: holes, inline files
 //
 // The windows of one batch are shared by its tasks: each task lists those in which something lies on its owner. Whole
-// windows (files, or pieces that end at lines) go to the server that has most of each. Pure.
+// windows (files, or pieces that end at lines) go to the server that has most of each, or to nobody. Pure.
 #pragma once
 
 #include <map>
@@ -25,7 +25,12 @@ struct CutTask {
 
 class JobCutter {
  public:
-  JobCutter(uint64_t task_bytes, bool whole_windows) : task_bytes_(task_bytes), whole_windows_(whole_windows) {}
+  struct Rules {
+    bool whole_windows = false;
+    bool anywhere = false;               // of whole windows: their task has no owner
+    uint32_t windows = kMaxTaskWindows;  // of one batch, and so of a task, at most
+  };
+  JobCutter(uint64_t task_bytes, Rules rules) : task_bytes_(task_bytes), rules_(rules) {}
   // How many more bytes make the tasks about as large as they should be; 0: the batch is full.
   uint64_t room() const;
   // ranges: held_ranges() of the window; of a whole file those of its beginning are enough.
@@ -36,7 +41,7 @@ class JobCutter {
   void add_whole(const TaskWindow& window, std::span<const HeldRange> ranges);
 
   uint64_t task_bytes_;
-  bool whole_windows_;
+  Rules rules_;
   uint64_t bytes_ = 0;
   size_t windows_ = 0;
   std::map<ServerId, CutTask> tasks_;

@@ -35,7 +35,7 @@ auto fields(V& v) {
 template <Of<JobRow> V>
 auto fields(V& v) {
   return std::tie(v.birth, v.op, v.arguments, v.inputs, v.output, v.task_bytes, v.time_limit_ms, v.submitted_ns,
-                  v.whole_files, v.csv_heads, v.quote_states, v.whole_lines);
+                  v.whole_files, v.csv_heads, v.quote_states, v.whole_lines, v.task_files, v.anywhere);
 }
 template <Of<JobTally> V>
 auto fields(V& v) {

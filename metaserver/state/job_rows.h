@@ -24,6 +24,8 @@ struct JobRow {
   int64_t time_limit_ms = 0;
   int64_t submitted_ns = 0;
   bool whole_files = false, csv_heads = false, quote_states = false, whole_lines = false;  // what its operator needs
+  uint32_t task_files = 0;                                                                 // as AdmitJob has them
+  bool anywhere = false;
 };
 
 struct JobTally {  // results of one server that counted

@@ -63,6 +63,7 @@ std::vector<std::string> seeds() {
   const CommandBody of_clients[] = {
       MakeNode{InodeId{2}, "new", 0100644, 0, 0, 0, {}},
       MakeNode{InodeId{2}, "link", 0120777, 0, 0, 0, "target"},
+      MakeAnonymous{InodeId{4}, "ec(1,1)"},
       LinkNode{InodeId{4}, InodeId{2}, "second"},
       RemoveName{kRootInode, "b", false},
       Rename{kRootInode, "a", InodeId{2}, "in", 0},
@@ -108,6 +109,15 @@ std::vector<std::string> seeds() {
           {JobId{1}, JobPhase::surveying, 0, AttemptId{1}}, ServerId{1}, {1, 2, 3, 4, 5}, {}, "x", {{0, "h"}}, {}, {}},
       FinishTask{{JobId{1}, JobPhase::mapping, 0, AttemptId{1}}, ServerId{1}, {}, {}, {}, {}, "partial", {}},
       FinishTask{{JobId{1}, JobPhase::mapping, 1, AttemptId{2}}, ServerId{2}, {}, {}, {}, {}, {}, SpooledPartial{7, 8}},
+      FinishTask{{JobId{1}, JobPhase::mapping, 0, AttemptId{1}},
+                 ServerId{1},
+                 {},
+                 {},
+                 {},
+                 {},
+                 "partial",
+                 {},
+                 {{0, InodeId{6}, 0, true}}},
       FinishTask{
           {JobId{1}, JobPhase::mapping, 1, AttemptId{2}}, ServerId{2}, {}, Error{Errc::io, "disk"}, {}, {}, {}, {}},
       LostResult{JobId{1}, 1, AttemptId{2}},

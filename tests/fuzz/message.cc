@@ -161,6 +161,7 @@ constexpr void (*kStructs[])(Bytes) = {
     reply<thrift::TaskPollReply>,
     reply<thrift::TaskVerdictReply>,
     reply<thrift::JobResultsReply>,
+    change<thrift::MakeAnonymousRequest>,
 };
 
 void one(Bytes bytes) {
@@ -201,6 +202,7 @@ std::vector<std::string> seeds() {
   out.add(value<thrift::OpenSessionRequest>, to_wire(any.session_request()));
   out.add(value<thrift::HeartbeatRequest>, to_wire(any.heartbeat()));
   out.add(change<thrift::MakeNodeRequest>, to_wire(any.make_node(), mutation));
+  out.add(change<thrift::MakeAnonymousRequest>, to_wire(any.make_anonymous(), mutation));
   out.add(change<thrift::LinkRequest>, to_wire(LinkNode{any.inode(), any.inode(), "name"}, mutation));
   out.add(change<thrift::RemoveRequest>, to_wire(RemoveName{any.inode(), "name", true}, mutation));
   out.add(change<thrift::RenameRequest>, to_wire(Rename{any.inode(), "old", any.inode(), "new", 1}, mutation));

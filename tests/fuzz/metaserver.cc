@@ -385,6 +385,13 @@ void Caller::names(uint32_t which) {
       request.flags = fields_.input().mostly(static_cast<int32_t>(fields_.input().below(3)));
       return call(&Stub::send_rename, &Stub::recv_rename, request);
     }
+    case 7: {
+      thrift::MakeAnonymousRequest request;
+      request.mutation = fields_.mutation();
+      request.like = fields_.inode();
+      if (fields_.flip()) request.policy = "ec(2,1)/4K/rack";
+      return call(&Stub::send_make_anonymous, &Stub::recv_make_anonymous, request);
+    }
     default: {
       thrift::ForgetOrphansRequest request;
       request.mutation = fields_.mutation();

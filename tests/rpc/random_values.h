@@ -139,6 +139,7 @@ class RandomValues {
   Heartbeat heartbeat() {
     return {name(), address(), id<BootId>(), labels(), random_(), random_(), id<Incarnation>(), random_(), random_()};
   }
+  MakeAnonymous make_anonymous() { return {inode(), flip() ? "ec(2,1)/64K" : ""}; }
   MakeNode make_node() { return {inode(), name(), below32(0177777), any32(), any32(), random_(), name()}; }
   Rename rename() { return {inode(), name(), inode(), name(), below32(3)}; }
   SetAttributes set_attributes() {
@@ -271,6 +272,7 @@ class RandomValues {
   }
   FileHead file_head() { return {below32(kMaxJobInputs), text(100)}; }
   SpooledPartial spooled() { return {1 + below(kMaxSpooledPartial), any32()}; }
+  TaskOutput task_output() { return {below32(kMaxJobInputs), inode(), below(1ull << 62), flip()}; }
   FinishTask finish_task() {
     FinishTask done{task_ref(), id<ServerId>(), task_counters(), {}, {}, {}, {}, {}};
     if (flip()) {
@@ -280,6 +282,7 @@ class RandomValues {
       done.heads = {file_head()};
     } else if (flip()) {
       done.partial = text(1000);
+      done.outputs = {task_output(), task_output()};
     } else {
       done.spooled = spooled();
     }

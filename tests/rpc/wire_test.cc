@@ -93,6 +93,7 @@ TEST(WireTest, EveryRequestSurvivesTheWayOutAndBack) {
     expect_round_trip(random.session_request());
     expect_round_trip(random.heartbeat());
     expect_request_round_trip(random.make_node(), mutation);
+    expect_request_round_trip(random.make_anonymous(), mutation);
     expect_request_round_trip(LinkNode{random.inode(), random.inode(), random.name()}, mutation);
     expect_request_round_trip(RemoveName{random.inode(), random.name(), random.flip()}, mutation);
     expect_request_round_trip(random.rename(), mutation);
@@ -198,6 +199,7 @@ TEST(WireTest, EveryMessageOfNearDataTasksSurvivesTheWayOutAndBack) {
     expect_round_trip(random.assignment());
     expect_round_trip(random.file_head());
     expect_round_trip(random.spooled());
+    expect_round_trip(random.task_output());
     expect_round_trip(random.task_result());
     expect_round_trip(random.task_poll());
     expect_round_trip(
@@ -219,7 +221,7 @@ TEST(WireTest, EveryMessageOfNearDataTasksSurvivesTheWayOutAndBack) {
     expect_reply_round_trip<thrift::JobDescriptionReply>(random.job_description());
     expect_reply_round_trip<thrift::JobLayoutReply>(random.job_layout());
     expect_reply_round_trip<thrift::TaskPollReply>(TaskOrders{{random.assignment()}, {random.task_ref()}});
-    expect_reply_round_trip<thrift::TaskVerdictReply>(static_cast<TaskVerdict>(1 + random.below(3)));
+    expect_reply_round_trip<thrift::TaskVerdictReply>(static_cast<TaskVerdict>(1 + random.below(4)));
     expect_reply_round_trip<thrift::JobResultsReply>(
         JobResults{{random.task_result()}, random.below32(kMaxJobTasks), random.flip()});
   }
@@ -399,6 +401,11 @@ TEST(WireTest, MalformedMessagesOfNearDataTasksAreRefused) {
   FinishTask mapped{random.task_ref(), ServerId{1}, {}, {}, {}, {}, "partial", {}};
   expect_refused(
       to_wire(mapped, mutation), [](auto& w) { w.partial.resize(kMaxInlinePartial + 1); }, Errc::too_big);
+  expect_refused(to_wire(mapped, mutation),
+                 [&](auto& w) { w.outputs.assign(kMaxTaskOutputs + 1, to_wire(random.task_output())); });
+  expect_refused(to_wire(random.task_output()), [](auto& w) { w.inode = 0; });
+  expect_refused(to_wire(random.task_output()), [](auto& w) { w.if_version = -1; });
+  expect_refused(to_wire(random.make_anonymous(), mutation), [](auto& w) { w.like = 0; });
   expect_refused(to_wire(mapped, mutation), [&](auto& w) { w.__set_spooled(to_wire(random.spooled())); });
   expect_refused(to_wire(mapped, mutation), [](auto& w) { w.counters.bytes_local = (int64_t{1} << 44) + 1; });
   expect_refused(

@@ -85,9 +85,9 @@ class Any {
       case 10:
         return id<JobId>();
       case 11:
-        return static_cast<TaskVerdict>(below(4));
+        return static_cast<TaskVerdict>(below(5));
       default:
-        return JobFinished{static_cast<TaskVerdict>(below(4)), {attributes(), id<InodeId>(), u32()}};
+        return JobFinished{static_cast<TaskVerdict>(below(5)), {attributes(), id<InodeId>(), u32()}};
     }
   }
   JobOutput output() {
@@ -180,16 +180,28 @@ CommandBody Any::job_body(size_t number_of_body) {
       return AdmitJob{{text(), arguments(), u32(), maybe(output()), number(), static_cast<int64_t>(number())},
                       coin(),
                       coin(),
+                      coin(),
+                      coin(),
+                      u32(),
                       coin()};
     case 24:
       return AddJobInputs{id<JobId>(), u32(), list([&] { return JobInput{id<InodeId>(), text()}; })};
     case 25:
       return CancelJob{id<JobId>()};
     case 26:
-      return FinishTask{ref(),      id<ServerId>(),
-                        counters(), maybe(error()),
-                        text(),     list([&] { return FileHead{u32(), text()}; }),
-                        text(),     maybe(SpooledPartial{number(), u32()})};
+      return FinishTask{ref(),
+                        id<ServerId>(),
+                        counters(),
+                        maybe(error()),
+                        text(),
+                        list([&] {
+                          return FileHead{u32(), text()};
+                        }),
+                        text(),
+                        maybe(SpooledPartial{number(), u32()}),
+                        list([&] {
+                          return TaskOutput{u32(), id<InodeId>(), number(), coin()};
+                        })};
     case 27:
       return FinishJob{ref(), id<ServerId>(), counters(), id<InodeId>()};
     case 28:
@@ -206,8 +218,10 @@ CommandBody Any::job_body(size_t number_of_body) {
       return FailJob{id<JobId>(), error()};
     case 34:
       return RemoveJobRows{id<JobId>(), u32(), coin()};
-    default:
+    case 35:
       return FreeReplaced{id<SessionId>(), id<InodeId>()};
+    default:
+      return MakeAnonymous{id<InodeId>(), text()};
   }
 }
 
@@ -364,7 +378,8 @@ TEST(CommandCodecTest, TheBytesOfVersionOneStay) {
             "040000000500000006000000"
             "0700000000000000"
             "0800000000000000"
-            "01000100");
+            "01000100"
+            "0000000000");
   FinishTask done{{JobId{1}, JobPhase::mapping, 2, AttemptId{3}},
                   ServerId{4},
                   {5, 6, 7, 8, 9},
@@ -372,7 +387,8 @@ TEST(CommandCodecTest, TheBytesOfVersionOneStay) {
                   "q",
                   {{10, "h"}},
                   "p",
-                  SpooledPartial{11, 12}};
+                  SpooledPartial{11, 12},
+                  {{13, InodeId{14}, 15, true}}};
   EXPECT_EQ(hex(encode_command({{}, 0, done})),
             "011a"
             "0000000000000000"
@@ -389,7 +405,16 @@ TEST(CommandCodecTest, TheBytesOfVersionOneStay) {
             "0100000071"
             "010000000a0000000100000068"
             "0100000070"
-            "010b000000000000000c000000");
+            "010b000000000000000c000000"
+            "010000000d0000000e000000000000000f0000000000000001");
+  EXPECT_EQ(hex(encode_command({{}, 0, MakeAnonymous{InodeId{1}, "p"}})),
+            "0124"
+            "0000000000000000"
+            "0000000000000000"
+            "0000000000000000"
+            "0000000000000000"
+            "0100000000000000"
+            "0100000070");
   EXPECT_EQ(hex(encode_outcome(Error{Errc::exists, "no"})), "010002020000006e6f");
   EXPECT_EQ(hex(encode_outcome(Answer(Removed{InodeId{5}, 1, true}))),
             "0104"
@@ -605,7 +630,7 @@ JobStateRow job_state_row() {
 }
 
 TEST(RowsTest, TheBytesOfVersionOneOfJobsStay) {
-  EXPECT_EQ(hex(encode_row(JobRow{LogIndex{1}, "wc", {{"a", "b"}}, 2, {}, 3, 4, 5, true, false, true})),
+  EXPECT_EQ(hex(encode_row(JobRow{LogIndex{1}, "wc", {{"a", "b"}}, 2, {}, 3, 4, 5, true, false, true, false, 6, true})),
             "01"
             "0100000000000000"
             "020000007763"
@@ -616,7 +641,8 @@ TEST(RowsTest, TheBytesOfVersionOneOfJobsStay) {
             "0300000000000000"
             "0400000000000000"
             "0500000000000000"
-            "01000100");
+            "01000100"
+            "0600000001");
   EXPECT_EQ(hex(encode_row(JobFileRow{InodeId{1}, "n", 2, 3, "c", "h"})),
             "01"
             "0100000000000000"

@@ -468,7 +468,7 @@ TEST_F(JobsStateTest, TooManyJobsAtOnceAreRefused) {
 }
 
 TEST(JobCutterTest, ManySmallFilesShareATask) {
-  JobCutter cutter(1000, false);
+  JobCutter cutter(1000, {});
   uint32_t file = 0;
   for (; cutter.room() > 0; ++file) {
     const std::vector<HeldRange> ranges = {{0, 100, ServerId{1 + file % 2}}};
@@ -484,7 +484,7 @@ TEST(JobCutterTest, ManySmallFilesShareATask) {
 }
 
 TEST(JobCutterTest, NoTaskHasMoreWindowsThanWorkersTake) {
-  JobCutter cutter(kMaxTaskBytes, false);
+  JobCutter cutter(kMaxTaskBytes, {});
   const std::vector<HeldRange> ranges = {{0, 1, ServerId{}}};
   uint32_t file = 0;
   for (; cutter.room() > 0; ++file) cutter.add({file, 0, 1}, ranges);
