@@ -7,8 +7,10 @@
 // All of it belongs to one task and one thread.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "common/base/clock.h"
 #include "common/tasks/operator.h"
@@ -28,6 +30,9 @@ class NewContent {
   // bytes as the job has pinned; then only if the file has not changed since, and with its times. After sync().
   virtual void give(bool reencoded) = 0;
 };
+
+// The next bytes of a split, in order, in pieces of any size that stay valid until the next call; empty at its end.
+using SplitBytes = std::function<Result<std::string_view>()>;
 
 class FileWork {
  public:
