@@ -1,5 +1,7 @@
 #include "chunkserver/worker/local_shards.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
 
 namespace cairn {
@@ -12,10 +14,19 @@ Status read_with_zeros(File& file, uint64_t offset, std::span<uint8_t> into) {
   return {};
 }
 
+// A hint: what cannot be dropped (dirty, or no real file) is read from where it is.
+void drop_from_page_cache(File& file, const ReadCall& call) {
+  if (file.descriptor() < 0) return;
+  const uint64_t length = uint64_t{call.header_bytes} + call.cell_offset + call.cell_bytes;
+  (void)::posix_fadvise(file.descriptor(), static_cast<off_t>(call.place), static_cast<off_t>(length),
+                        POSIX_FADV_DONTNEED);
+}
+
 }  // namespace
 
 Status LocalShards::read(const ReadCall& call, std::span<uint8_t> header_into, std::span<uint8_t> cell_into) {
   ASSIGN(const std::shared_ptr<File> shard, file({call.shard.chunk, call.shard.shard}));
+  if (cold_) drop_from_page_cache(*shard, call);
   TRY(read_with_zeros(*shard, call.place, header_into));
   return read_with_zeros(*shard, call.place + call.header_bytes + call.cell_offset, cell_into);
 }

@@ -1,6 +1,7 @@
 #include "chunkserver/worker/task_attempt.h"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 
@@ -34,10 +35,11 @@ void TaskAttempt::set_mapping(tasks::Partial* partial) {
 }
 
 Status TaskAttempt::work(FinishTask& finish) {
-  ASSIGN(const auto view, parts_.jobs.view(ref().job, ref().phase));
+  ASSIGN(view_, parts_.jobs.view(ref().job, ref().phase));
+  const JobView& view = *view_;
   LocalShards local(parts_.disk, parts_.data_directory);
   NearTransport near(parts_.own, local, parts_.servers);
-  const Status done = ref().phase == JobPhase::surveying ? survey(*view, near, finish) : map(*view, near, finish);
+  const Status done = ref().phase == JobPhase::surveying ? survey(view, near, finish) : map(view, local, near, finish);
   finish.counters.bytes_local = near.counts().local_bytes;
   return done;
 }
@@ -68,7 +70,8 @@ Result<TaskAttempt::Window> TaskAttempt::open_window(const JobView& view, const 
   }
   Window window;
   if (assignment_.whole) {
-    if (where.begin < where.end) window.splits.push_back({where.begin, where.end, assignment_.owner});
+    if (where.begin < where.end || view.needs.new_contents)
+      window.splits.push_back({where.begin, where.end, assignment_.owner});
   } else {
     ASSIGN(const std::vector<HeldRange> ranges, held_ranges(where.begin, where.end, first.extents, holders));
     window.splits = ranges_of(assignment_.owner, ranges);
@@ -135,33 +138,65 @@ Status TaskAttempt::survey(const JobView& view, ShardTransport& near, FinishTask
   });
 }
 
-Status TaskAttempt::map(const JobView& view, ShardTransport& near, FinishTask& finish) {
+Status TaskAttempt::map_split(const JobView& view, PinnedFile& file, tasks::Split split, size_t index) {
+  if (view.needs.file_work) {
+    files_->use(file);
+    return partial_->work(split, *files_);
+  }
+  if (view.needs.quote_states) {
+    if (index / 8 >= assignment_.states.size())
+      return {Errc::io, fmt::format("the task has more than the {} splits that were surveyed", index)};
+    split.starts_inside_quotes = split_bit(assignment_.states, index);
+  }
+  if (view.needs.whole_lines) {
+    ASSIGN(split, tasks::of_whole_lines(split, view.op->files()[split.file],
+                                        [&](uint64_t at, uint64_t end) { return piece(file, at, end); }));
+    if (split.begin == split.end) return {};
+  }
+  return partial_->map(split, [&](uint64_t at, uint64_t end) { return piece(file, at, end); });
+}
+
+Status TaskAttempt::map(const JobView& view, LocalShards& local, ShardTransport& near, FinishTask& finish) {
   if (view.op == nullptr) return {Errc::busy, "the heads of the job's files are not known yet"};
-  const std::unique_ptr<tasks::Partial> partial = view.op->empty();
-  set_mapping(partial.get());
-  const Status mapped =
-      each_split(view, near, finish, [&](PinnedFile& file, tasks::Split split, size_t index) -> Status {
-        if (view.needs.quote_states) {
-          if (index / 8 >= assignment_.states.size())
-            return {Errc::io, fmt::format("the task has more than the {} splits that were surveyed", index)};
-          split.starts_inside_quotes = split_bit(assignment_.states, index);
-        }
-        if (view.needs.whole_lines) {
-          ASSIGN(split, tasks::of_whole_lines(split, view.op->files()[split.file],
-                                              [&](uint64_t at, uint64_t end) { return piece(file, at, end); }));
-          if (split.begin == split.end) return {};
-        }
-        return partial->map(split, [&](uint64_t at, uint64_t end) { return piece(file, at, end); });
-      });
+  partial_ = view.op->empty();
+  if (view.needs.file_work) {
+    const auto next = [this](PinnedFile& file, uint64_t at, uint64_t end) { return piece(file, at, end); };
+    files_ = std::make_unique<TaskFiles>(parts_, view, local,
+                                         TaskFiles::Callbacks{next, [this] { return check_cancelled(); }});
+  }
+  set_mapping(partial_.get());
+  const Status mapped = each_split(view, near, finish, [&](PinnedFile& file, const tasks::Split& split, size_t index) {
+    return map_split(view, file, split, index);
+  });
   set_mapping(nullptr);
   TRY(mapped);
-  finish.partial = encode_partial(*view.op, *partial);
+  finish.partial = encode_partial(*view.op, *partial_);
   finish.counters.bytes_sent = finish.partial.size();
+  if (files_ != nullptr) finish.outputs = files_->outputs();
   if (finish.partial.size() > kMaxInlinePartial) {
     ASSIGN(finish.spooled, parts_.spool.put(ref(), finish.partial));
     finish.partial = {};
   }
   return {};
+}
+
+Result<TaskVerdict> TaskAttempt::report(const FinishTask& finish) {
+  if (finish.failure || files_ == nullptr) return Attempt::report(finish);
+  FinishTask told = finish;
+  for (;;) {
+    told.outputs = files_->outputs();  // an earlier call may have taken some away
+    if (!told.spooled) told.partial = encode_partial(*view_->op, *partial_);
+    ASSIGN(const TaskVerdict verdict, Attempt::report(told));
+    if (verdict != TaskVerdict::changed) {
+      files_->release();
+      return verdict;
+    }
+    ASSIGN(const bool fewer, files_->drop_changed([&](uint32_t file, const std::string& why) {
+      spdlog::info("job {}: {}", raw(ref().job), why);
+      partial_->not_taken(file, why);
+    }));
+    if (!fewer) return Error{Errc::busy, "files of the task change too fast"};
+  }
 }
 
 }  // namespace cairn

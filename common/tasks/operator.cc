@@ -30,6 +30,10 @@ Status Partial::map(const Split& split, const PieceOfFile& piece) {
   return split.begin == split.end ? Status{} : visit(split, piece);
 }
 
+Status Partial::visit(const Split&, const PieceOfFile&) {
+  return {Errc::invalid, "this operator works on files, and maps no bytes"};
+}
+
 Status StreamPartial::visit(const Split& split, const PieceOfFile& piece) {
   TRY(start(split));
   for (uint64_t at = split.begin; at < split.end;) {

@@ -68,7 +68,8 @@ class Partial {
   virtual void cancel() {}
 
  protected:
-  virtual Status visit(const Split& split, const PieceOfFile& piece) = 0;  // of at least one byte, within its file
+  // Of operators that map: a split of at least one byte, within its file.
+  virtual Status visit(const Split& split, const PieceOfFile& piece);
 
   const std::vector<InputFile>& files_;
 };

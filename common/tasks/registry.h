@@ -38,11 +38,15 @@ Result<std::unique_ptr<Operator>> make_operator(const Job& job);
 // One for each file of operators/.
 OperatorInfo bsearch_operator();
 OperatorInfo checksum_operator();
+OperatorInfo convert_operator();
 OperatorInfo dedup_report_operator();
 OperatorInfo exec_operator();
+OperatorInfo generate_operator();
 OperatorInfo grep_operator();
+OperatorInfo read_operator();
 OperatorInfo stats_operator();
 OperatorInfo top_operator();
 OperatorInfo wc_operator();
+OperatorInfo write_operator();
 
 }  // namespace cairn::tasks

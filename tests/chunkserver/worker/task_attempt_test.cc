@@ -97,6 +97,19 @@ TEST_F(TaskAttemptTest, TheTasksOfAllOwnersTogetherGiveTheTable) {
   EXPECT_EQ(jobs.descriptions, 2) << "one for each file, for all attempts";
 }
 
+TEST_F(TaskAttemptTest, AReadGoesOverItsSplitsAgainAndAgain) {
+  begin("read", {{"times", "3,2"}, {"cold", "true"}}, {words(150'000), "a few words"});
+  const FinishTask own = run(everything_of(1));
+  EXPECT_EQ(f.memory.shards.counts().reads, 0u) << "from our disk alone";
+  EXPECT_GT(own.counters.bytes_local, 3 * 150'000u / 4);
+  EXPECT_EQ(own.outputs.size(), 0u);
+  std::vector<FinishTask> finished = {own};
+  for (const uint32_t owner : {0u, 2u, 3u, 4u}) finished.push_back(run(everything_of(owner)));
+  const std::string table = answer_of(finished);
+  EXPECT_NE(table.find(fmt::format("f0,,3,0,{},", 3 * texts[0].size())), std::string::npos) << table;
+  EXPECT_NE(table.find("f1,,2,0,22,"), std::string::npos) << table;
+}
+
 TEST_F(TaskAttemptTest, OurOwnCellsAreReadFromTheDiskAlone) {
   begin("wc", {}, {words(150'000), ""});
   const FinishTask own = run(everything_of(1));
