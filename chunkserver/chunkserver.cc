@@ -9,7 +9,7 @@
 namespace cairn {
 namespace {
 
-constexpr Duration kHeartbeatTimeout = 2s;  // also how long a stop may have to wait for one
+constexpr Duration kMetaTimeout = 2s;  // of a call to the metaserver: so long a stop may have to wait for a heartbeat
 
 }  // namespace
 
@@ -40,15 +40,21 @@ Status Chunkserver::start() {
   buffers_ = std::make_unique<BufferPool>(options_.buffer_bytes);
   Metrics& metrics = options_.metrics != nullptr ? *options_.metrics : own_metrics_;
   counters_ = std::make_unique<ChunkCounters>(metrics, options_.metric_labels);
-  ChunkServiceParts parts{clock_, *store_, *identity_, *check_, *buffers_, *counters_, boot_, options_.buffer_wait};
+  if (options_.metaserver) {
+    MetaClient::Options impatient{.call_timeout = kMetaTimeout, .attempt_timeout = kMetaTimeout};
+    metaserver_ = std::make_unique<MetaClient>(network_, clock_, *options_.metaserver, impatient);
+  }
+  peers_ = std::make_unique<Peers>(network_, clock_, metaserver_.get());
+  rebuilds_ = std::make_unique<ShardRebuilds>(disk_, clock_, *store_, *peers_, options_.data, options_.rebuild);
+  TRY(rebuilds_->open());
+  ChunkServiceParts parts{clock_,    *store_,    *rebuilds_, *identity_,          *check_,
+                          *buffers_, *counters_, boot_,      options_.buffer_wait};
   server_ = std::make_unique<RpcServer>(network_, clock_, chunk_processors(parts), options_.rpc);
   TRY(server_->start(options_.listen));
   running_ = true;
   count_with(metrics);
   check_->start();
-  if (options_.metaserver) {
-    MetaClient::Options impatient{.call_timeout = kHeartbeatTimeout, .attempt_timeout = kHeartbeatTimeout};
-    metaserver_ = std::make_unique<MetaClient>(network_, clock_, *options_.metaserver, impatient);
+  if (metaserver_) {
     heartbeater_ = std::make_unique<Heartbeater>(
         clock_, *identity_, [this] { return describe(); },
         [this](const Heartbeat& report) { return metaserver_->heartbeat(report); });

@@ -12,8 +12,10 @@
 #include "chunkserver/buffer_pool.h"
 #include "chunkserver/heartbeat.h"
 #include "chunkserver/identity.h"
+#include "chunkserver/peers.h"
 #include "chunkserver/service.h"
 #include "chunkserver/shard_check.h"
+#include "chunkserver/shard_rebuild.h"
 #include "chunkserver/shard_store.h"
 #include "common/base/metrics.h"
 #include "common/base/network.h"
@@ -31,6 +33,7 @@ struct ChunkserverOptions {
   Labels labels;
   ShardStoreOptions store;
   StartupCheck::Options check;
+  ShardRebuilds::Options rebuild;
   RpcServer::Limits rpc{.connections = 4096, .frame_bytes = 1u << 20};  // bulk bytes are not in the frames
   size_t buffer_bytes = 80u << 20;                                      // of appends on their way to the disk
   Duration buffer_wait = 10s;  // so long an append waits for memory; then it is busy
@@ -76,6 +79,8 @@ class Chunkserver {
   std::unique_ptr<BufferPool> buffers_;
   std::unique_ptr<ChunkCounters> counters_;
   std::unique_ptr<MetaClient> metaserver_;
+  std::unique_ptr<Peers> peers_;
+  std::unique_ptr<ShardRebuilds> rebuilds_;
   std::unique_ptr<RpcServer> server_;
   std::unique_ptr<Heartbeater> heartbeater_;
   std::atomic<bool> running_ = false;

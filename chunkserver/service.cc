@@ -101,6 +101,12 @@ Status do_remove(ChunkServiceParts& parts, const Result<ShardRef>& request) {
   return parts.store.remove(key_of(*request));
 }
 
+Result<RebuildProgress> do_rebuild(ChunkServiceParts& parts, const Result<RebuildShard>& request) {
+  if (!request.ok()) return request.error();
+  TRY(parts.identity.check(request->shard.incarnation, request->shard.server));
+  return parts.rebuilds.work(*request);
+}
+
 }  // namespace
 
 ChunkCounters::ChunkCounters(Metrics& metrics, const std::string& labels)
@@ -171,6 +177,10 @@ void ChunkService::punch(thrift::ShardReply& reply, const thrift::PunchRequest& 
 
 void ChunkService::remove(thrift::ShardReply& reply, const thrift::RemoveShardRequest& request) {
   answer(reply, do_remove(parts_, from_wire(request)));
+}
+
+void ChunkService::rebuild(thrift::RebuildReply& reply, const thrift::RebuildRequest& request) {
+  answer(reply, do_rebuild(parts_, from_wire(request)));
 }
 
 void ChunkService::list_shards(thrift::ListShardsReply& reply, const thrift::ListShardsRequest& request) {

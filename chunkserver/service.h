@@ -13,6 +13,7 @@
 #include "chunkserver/buffer_pool.h"
 #include "chunkserver/identity.h"
 #include "chunkserver/shard_check.h"
+#include "chunkserver/shard_rebuild.h"
 #include "chunkserver/shard_store.h"
 #include "common/base/metrics.h"
 #include "common/rpc/rpc_server.h"
@@ -29,6 +30,7 @@ struct ChunkCounters {
 struct ChunkServiceParts {
   Clock& clock;
   ShardStore& store;
+  ShardRebuilds& rebuilds;
   IdentityFile& identity;
   StartupCheck& check;
   BufferPool& buffers;
@@ -47,6 +49,7 @@ class ChunkService : public thrift::ChunkserverIf {
   void seal(thrift::ShardReply& reply, const thrift::SealShardRequest& request) override;
   void punch(thrift::ShardReply& reply, const thrift::PunchRequest& request) override;
   void remove(thrift::ShardReply& reply, const thrift::RemoveShardRequest& request) override;
+  void rebuild(thrift::RebuildReply& reply, const thrift::RebuildRequest& request) override;
   void list_shards(thrift::ListShardsReply& reply, const thrift::ListShardsRequest& request) override;
   void status(thrift::ChunkserverStatusReply& reply, const thrift::ChunkserverStatusRequest& request) override;
 

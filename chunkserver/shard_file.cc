@@ -41,11 +41,15 @@ Status ShardFolder::sync_removal(const NameChange& change) {
   return !synced.ok() && synced.code() == Errc::not_found ? Status{} : synced;
 }
 
+Status ShardFolder::make() {
+  TRY(disk.make_directories(path));
+  return disk.sync_directory(parent);
+}
+
 Result<std::unique_ptr<File>> ShardFolder::create(const std::string& file_path) {
   auto made = disk.open(file_path, OpenMode::create_new);
   if (made.ok() || made.code() != Errc::not_found) return made;
-  TRY(disk.make_directories(path));
-  TRY(disk.sync_directory(parent));
+  TRY(make());
   return disk.open(file_path, OpenMode::create_new);
 }
 
@@ -299,6 +303,37 @@ Status ShardFile::sync_name_again() {
   return folder_.sync_names(name_change_);
 }
 
+Status ShardFile::adopt(const std::string& path, uint64_t committed, FileCache::Serial serial) {
+  ASSIGN(Turn turn, take_turn());
+  const ShardName sealed{.key = key_, .state = ShardState::sealed, .committed = committed};
+  if (name_.state == ShardState::sealed && name_ != sealed) {
+    return {Errc::invalid, fmt::format("{} is sealed at {:#x}, not {:#x}", key_.text(), name_.committed, committed)};
+  }
+  TRY(folder_.make());
+  {
+    Lock lock(folder_.mutex);
+    name_changing_ = true;
+  }
+  const Status renamed = folder_.disk.rename(path, path_of(sealed));
+  kill_point(KillPoint::shard_adopted);
+  FileCache::Serial before = serial;
+  {
+    Lock lock(folder_.mutex);
+    name_changing_ = false;
+    folder_.turn_passed.notify_all();
+    if (!renamed.ok()) return renamed;
+    name_ = sealed;
+    name_change_ = folder_.change();
+    std::swap(serial_, before);
+    sync_.reset();
+    exists_ = true;
+    failed_ = false;
+  }
+  folder_.files.forget(before);
+  TRY(remove_older_names());
+  return folder_.sync_names(name_change_);
+}
+
 Status ShardFile::punch(uint64_t place, uint64_t length) {
   ASSIGN(std::shared_ptr<File> target, file());
   ASSIGN(uint64_t size, target->size());
@@ -363,31 +398,35 @@ Result<ShardFile::Usage> ShardFile::usage() {
 Result<std::shared_ptr<File>> ShardFile::open_file(bool keep) {
   for (;;) {
     ShardName name;
+    FileCache::Serial serial = 0;
     std::shared_ptr<SharedSync> sync;
     uint64_t known_end = 0;
     {
       Lock lock(folder_.mutex);
       if (removed_ || !exists_) return {Errc::not_found, key_.text() + " is not here"};
       name = name_;
+      serial = serial_;
       sync = sync_;
       known_end = end_;
     }
-    if (auto known = keep ? folder_.files.find(serial_) : nullptr) {
+    if (auto known = keep ? folder_.files.find(serial) : nullptr) {
       const auto named = known->named();
       if (!named.ok() || *named) return known;
       if (name.state != ShardState::sealed) return lost("was deleted or replaced");  // what it is told goes nowhere
-      folder_.files.forget(serial_);
+      folder_.files.forget(serial);
     }
     auto opened = folder_.disk.open(path_of(name), OpenMode::read_write);
     if (opened.ok() && !keep) return std::shared_ptr<File>(std::move(*opened));
     if (opened.ok()) {
       ASSIGN(const uint64_t size, (*opened)->size());
       if (name.state == ShardState::open && round_up(size) < known_end) return lost("is shorter than it was");
-      auto kept = folder_.files.keep(serial_, std::move(*opened), std::move(sync));
+      auto kept = folder_.files.keep(serial, std::move(*opened), std::move(sync));
       Lock lock(folder_.mutex);
-      if (!removed_) return kept;
+      if (!removed_ && serial_ == serial) return kept;
+      const bool removed = removed_;
       lock.unlock();
-      folder_.files.forget(serial_);
+      folder_.files.forget(serial);
+      if (!removed) continue;  // another file has taken its place meanwhile
       return {Errc::not_found, key_.text() + " was removed"};
     }
     if (opened.code() != Errc::not_found) return opened.error();

@@ -3,6 +3,7 @@
 //   (absent) --append--> open --seal--> sealed --remove--> (gone)
 //                         |  a write or sync failed               each arrow is a new file name (shard_name.h)
 //                         +--> failed --seal--> sealed
+//   (any) --adopt a file that was made again--> sealed
 //
 // A place has one content for ever: an append before the end must repeat what lies there, byte by byte, or it is
 // refused. An append behind the end leaves a hole. Nothing is ever truncated: after a crash the end is the file's size
@@ -54,7 +55,8 @@ struct ShardFolder {
   NameChange latest();                            // the newest of this group
   Status sync_names(const NameChange& change);    // returns when it is durable
   Status sync_removal(const NameChange& change);  // as well if the whole folder was deleted under the server
-  // Makes a new file in it, and the folder itself, durably, if it is not there.
+  Status make();                                  // the folder itself, durably, if it is not there
+  // Makes a new file in it, and the folder, if it is not there.
   Result<std::unique_ptr<File>> create(const std::string& file_path);
 
  private:
@@ -88,6 +90,10 @@ class ShardFile {
   Status seal(uint64_t committed, Epoch fence);
   // Gives the space of [place, place + length) back, as far as the file reaches.
   Status punch(uint64_t place, uint64_t length);
+  // Takes a file of the same disk, made again from other shards and synced, as this shard: sealed, in place of whatever
+  // was here, and durable on return. Who reads the old file goes on reading that. `serial` names its new life. invalid:
+  // a shard that is sealed at another length is not replaced.
+  Status adopt(const std::string& path, uint64_t committed, FileCache::Serial serial);
   // Durable on return. Later calls get not_found.
   Status remove();
   // The file, open for reading. It may outlive the shard's removal.
@@ -127,8 +133,8 @@ class ShardFile {
 
   ShardFolder& folder_;
   const ShardKey key_;
-  const FileCache::Serial serial_;
   // Guarded by folder_.mutex, and changed only by the holder of the turn, who may read them without it.
+  FileCache::Serial serial_;
   ShardName name_;  // of the file as it is called now
   uint64_t end_ = 0;
   NameChange name_change_;            // the last one of this file's name

@@ -145,6 +145,17 @@ Status ShardStore::seal(ShardKey key, uint64_t committed, Epoch fence) {
   }
 }
 
+Status ShardStore::adopt(ShardKey key, const std::string& path, uint64_t committed) {
+  for (;;) {
+    auto shard = find_or_make(key);
+    Status adopted = shard->adopt(path, committed, ++serials_);
+    if (adopted.ok()) return adopted;
+    const bool was_removed = shard->removed();
+    if (was_removed || shard->abandon_if_empty()) drop(shard);
+    if (!was_removed) return adopted;
+  }
+}
+
 Status ShardStore::punch(ShardKey key, uint64_t place, uint64_t length) {
   auto shard = find(key);
   if (!shard) return {Errc::not_found, key.text() + " is not here"};

@@ -65,6 +65,9 @@ class ShardStore {
   Status seal(ShardKey key, uint64_t committed, Epoch fence);
   Status punch(ShardKey key, uint64_t place, uint64_t length);
   Status remove(ShardKey key);  // ok if it is not there: then it is as it should be
+  // ShardFile::adopt: a shard that was made again takes its place.
+  Status adopt(ShardKey key, const std::string& path, uint64_t committed);
+  Status admit(uint64_t bytes) { return space_.admit(bytes); }  // no_space: the disk has no room for them
 
   // Shards of chunks behind `after`, at least `limit` of them if there are so many. Each is looked up on the disk: one
   // whose file was deleted, or cut, under the server is there as failed.

@@ -12,6 +12,16 @@ struct SessionStatus {
   6: i64 expires_in_ms
   7: i32 open_chunks
 }
+struct ServerLoad { 1: i32 server  2: i64 shards  3: i64 bytes }
+struct RepairStatus {
+  1: i64 shards_waiting
+  2: i64 shards_under_way
+  3: i64 bytes_left
+  4: i64 bytes_per_second
+  5: i64 eta_seconds          // -1: cannot be told
+  6: string waiting_why       // a sentence; empty: nothing stands in the way
+  7: list<ServerLoad> draining
+}
 struct StatusReply {
   1: optional types.Error error
   2: optional i64 incarnation
@@ -34,6 +44,18 @@ struct StatusReply {
   19: optional string state_hash      // only when asked for
   20: optional i32 survivable_losses  // servers that may be lost next without losing data; -1: some data is unreadable now
   21: optional list<string> troubles  // what an administrator must mend, a sentence each
+  22: optional RepairStatus repair
 }
 struct ChunkListRequest { 1: i64 session  2: i64 after  3: i32 limit }
 struct ChunkListReply { 1: optional types.Error error  2: optional list<types.Chunk> chunks }
+
+// To active (0), draining (1) or removed (2).
+struct ChangeServerRequest { 1: i64 session  2: i32 server  3: i32 state  4: bool force  5: bool dry_run }
+struct ChangeServerReply {
+  1: optional types.Error error
+  2: optional ServerLoad load           // what moves away, or is lost
+  3: optional i64 at_risk               // chunks that could not lose another shard meanwhile
+  4: optional i64 free_elsewhere
+  5: optional i64 bytes_per_second      // of repair lately; 0: not known
+  6: optional bool changed
+}

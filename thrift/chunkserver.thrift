@@ -76,6 +76,39 @@ struct ChunkserverStatusReply {
 struct ChunkserverStatusRequest { 1: i64 session }
 struct ShardReply { 1: optional types.Error error }
 
+// Some work on a shard of a sealed chunk that is made again here, from those that others have.
+struct Stripe {
+  1: i64 place
+  2: i32 cell_bytes
+  3: i32 header_bytes
+  4: i32 present           // bit i: data cell i is stored
+  5: bool dead             // nothing refers to it: it may be punched on some servers
+}
+struct RebuildRequest {
+  1: i64 incarnation
+  2: i64 chunk
+  3: i16 shard
+  4: i32 server
+  5: i64 attempt           // the calls of one attempt follow each other; another one begins anew
+  6: types.Code code
+  7: list<i32> servers     // of shard 0, 1, ...
+  8: i64 lost              // bit i: shard i is not to be read
+  9: bool copy             // servers[shard] may still have it
+  10: i64 committed
+  11: list<Stripe> stripes // the next ones, ascending
+  12: bool last            // none follows
+  13: i32 at_most_ms       // no further stripe is begun after this
+  14: i64 done_until       // the end of the last stripe that was dealt with before; 0: the first call
+}
+struct RebuildReply {
+  1: optional types.Error error   // not_found: calls of this attempt before are not remembered, begin with another
+  2: optional i32 stripes         // dealt with, of those in the request
+  3: optional bool done           // the shard is durable under its name
+  4: optional i64 copied          // records
+  5: optional i64 decoded
+  6: optional i64 bytes
+}
+
 service Chunkserver {
   AppendReply append(1: AppendRequest request)
   SyncReply sync(1: SyncRequest request)
@@ -83,6 +116,7 @@ service Chunkserver {
   ShardReply seal(1: SealShardRequest request)
   ShardReply punch(1: PunchRequest request)
   ShardReply remove(1: RemoveShardRequest request)
+  RebuildReply rebuild(1: RebuildRequest request)
   ListShardsReply list_shards(1: ListShardsRequest request)
   ChunkserverStatusReply status(1: ChunkserverStatusRequest request)
 }

@@ -89,6 +89,7 @@ struct Server {
   10: i64 free_bytes
   11: i64 boot
   12: i64 silent_ms     // since the last heartbeat; -1 never heard in this run of the metaserver
+  13: i32 state         // 0 active, 1 draining, 2 removed: what an administrator has decided
 }
 
 struct StorageClass {

@@ -25,9 +25,23 @@ struct ChunkInfo {
 };
 
 enum class Health : uint8_t { unknown = 0, up = 1, suspect = 2, down = 3, draining = 4 };
+// Whether it has been heard lately: calls to it make sense, and what it holds is there.
+inline bool answers(Health health) { return health == Health::up || health == Health::draining; }
 inline const char* name_of(Health health) {
   constexpr const char* kNames[] = {"unknown", "up", "suspect", "down", "draining"};
   return kNames[static_cast<size_t>(health)];
+}
+
+// What an administrator has decided about a server. Logged, unlike its health.
+enum class ServerState : uint8_t {
+  active = 0,
+  draining = 1,  // gets no shards, and those that it has move away
+  removed = 2,   // does not belong to the cluster any more
+};
+inline constexpr uint8_t kServerStates = 3;
+inline const char* name_of(ServerState state) {
+  constexpr const char* kNames[] = {"active", "draining", "removed"};
+  return kNames[static_cast<size_t>(state)];
 }
 
 struct Labels {
@@ -45,6 +59,7 @@ struct ServerInfo {
   uint64_t free_bytes = 0;
   BootId boot{};
   int64_t silent_ms = -1;  // since the last heartbeat; -1: none in this run of the metaserver
+  ServerState state = ServerState::active;
 };
 
 struct StorageClass {

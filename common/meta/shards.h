@@ -43,17 +43,17 @@ inline constexpr size_t kMaxRebuildStripes = 4096;  // in one call
 // Some work on a shard of a sealed chunk that is made again on shard.server. The next call goes on where this one
 // stopped; one of another attempt begins anew.
 struct RebuildShard {
-  ShardRef shard;
+  ShardRef shard = {};
   uint64_t attempt = 0;  // > 0
-  Code code;
-  std::vector<ServerId> servers;  // where each shard of the chunk is, or was
-  uint64_t lost = 0;              // bit i: shard i is not to be read
-  bool copy = false;              // servers[shard] may still have it: asked first
+  Code code = {};
+  std::vector<ServerId> servers = {};  // where each shard of the chunk is, or was
+  uint64_t lost = 0;                   // bit i: shard i is not to be read
+  bool copy = false;                   // servers[shard] may still have it: asked first
   uint64_t committed = 0;
-  uint64_t from = 0;              // the end of the last stripe that the calls before have dealt with; 0: the first call
-  std::vector<StripeAt> stripes;  // ascending, behind that
-  bool last = false;              // none follows: the shard is finished, and takes its place
-  Duration at_most{};             // no further stripe is begun after this
+  uint64_t from = 0;  // the end of the last stripe that the calls before have dealt with; 0: the first call
+  std::vector<StripeAt> stripes = {};  // ascending, behind that
+  bool last = false;                   // none follows: the shard is finished, and takes its place
+  Duration at_most{};                  // no further stripe is begun after this
 };
 struct RebuildProgress {
   uint32_t stripes = 0;              // of the call's, from its first on, dealt with

@@ -28,6 +28,8 @@ enum class KillPoint : uint8_t {
   segment_removed,
   shards_removed,
   stripes_punched,
+  shard_remade,
+  shard_moved,
   // cairn-chunkserver
   shard_created,
   record_written,
@@ -37,6 +39,9 @@ enum class KillPoint : uint8_t {
   shard_sealed,
   shard_punched,
   shard_removed,
+  shard_staged,
+  shard_staged_synced,
+  shard_adopted,
   // cairn mount
   flush_taken,
   stripes_appended,

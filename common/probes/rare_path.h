@@ -54,6 +54,12 @@ enum class RarePath : uint8_t {
   slept_past_ttl,    // a mount was stopped, or its machine slept, until its session was certainly over
   ended_in_recall,   // a session ended while a lease was being recalled from it
   late_answer,       // a recall was answered by a mount whose session had ended
+  // of repair
+  decoded_shard,     // records of a lost shard were made again from others
+  copied_shard,      // records of a shard were copied from its old server
+  moved_shard,       // a chunk's row names another server for a shard
+  refused_move,      // a shard was made again, but its row had changed meanwhile
+  refreshed_layout,  // a reader asked anew where a chunk's shards are
   count_,
 };
 

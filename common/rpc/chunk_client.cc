@@ -83,4 +83,8 @@ Result<ChunkserverStatus> ChunkClient::status(ServerId server, Instant deadline)
   return state_->call(server, &Stub::send_status, &Stub::recv_status, thrift::ChunkserverStatusRequest(), deadline);
 }
 
+Result<RebuildProgress> ChunkClient::rebuild(const RebuildShard& request, Instant deadline) {
+  return state_->call(request.shard.server, &Stub::send_rebuild, &Stub::recv_rebuild, to_wire(request), deadline);
+}
+
 }  // namespace cairn

@@ -37,6 +37,7 @@ class ChunkClient : public ShardTransport {
   Result<std::vector<ShardSummary>> list_shards(ServerId server, Incarnation incarnation, ChunkId after, uint32_t limit,
                                                 Instant deadline);
   Result<ChunkserverStatus> status(ServerId server, Instant deadline);
+  Result<RebuildProgress> rebuild(const RebuildShard& request, Instant deadline);
 
  private:
   struct State;

@@ -265,6 +265,7 @@ thrift::Server to_wire(const ServerInfo& server) {
   wire.free_bytes = static_cast<int64_t>(server.free_bytes);
   wire.boot = to_wire_id(server.boot);
   wire.silent_ms = server.silent_ms;
+  wire.state = static_cast<int32_t>(server.state);
   return wire;
 }
 
@@ -272,6 +273,7 @@ Result<ServerInfo> from_wire(const thrift::Server& server) {
   if (server.health < 0 || server.health > static_cast<int32_t>(Health::draining)) {
     return invalid(fmt::format("health {}", server.health));
   }
+  if (server.state < 0 || server.state >= kServerStates) return invalid(fmt::format("state {}", server.state));
   if (server.server == 0) return invalid("server 0");
   ServerInfo own;
   own.server = from_wire_id<ServerId>(server.server);
@@ -284,6 +286,7 @@ Result<ServerInfo> from_wire(const thrift::Server& server) {
   own.free_bytes = static_cast<uint64_t>(server.free_bytes);
   own.boot = from_wire_id<BootId>(server.boot);
   own.silent_ms = server.silent_ms;
+  own.state = static_cast<ServerState>(server.state);
   return own;
 }
 

@@ -255,6 +255,8 @@ thrift::RemoveShardRequest to_wire(const ShardRef& shard);
 Result<ShardRef> from_wire(const thrift::RemoveShardRequest& request);
 thrift::ListShardsRequest to_wire(const ListShards& request);
 Result<ListShards> from_wire(const thrift::ListShardsRequest& request);
+thrift::RebuildRequest to_wire(const RebuildShard& request);
+Result<RebuildShard> from_wire(const thrift::RebuildRequest& request);  // at most kMaxRebuildStripes, in order
 
 // ---- replies -------------------------------------------------------------------------------------------------------
 
@@ -287,6 +289,7 @@ void fill_reply(thrift::ClusterMapReply& reply, const ClusterMap& map);
 void fill_reply(thrift::HeartbeatReply& reply, const HeartbeatAnswer& answer);
 void fill_reply(thrift::StatusReply& reply, const ClusterStatus& status);
 void fill_reply(thrift::ChunkListReply& reply, const std::vector<ChunkInfo>& chunks);
+void fill_reply(thrift::ChangeServerReply& reply, const ServerChange& change);
 void fill_reply(thrift::JobReply& reply, const JobId& own);
 void fill_reply(thrift::JobStatusReply& reply, const JobStatus& own);
 void fill_reply(thrift::ListJobsReply& reply, const JobList& own);
@@ -302,6 +305,7 @@ void fill_reply(thrift::SyncReply& reply, const ShardPosition& position);
 void fill_reply(thrift::ReadReply& reply, const uint32_t& tail_bytes);
 void fill_reply(thrift::ListShardsReply& reply, const ShardPage& page);
 void fill_reply(thrift::ChunkserverStatusReply& reply, const ChunkserverStatus& status);
+void fill_reply(thrift::RebuildReply& reply, const RebuildProgress& progress);
 
 template <typename Reply, typename Own>
 void answer(Reply& reply, const Result<Own>& result) {
@@ -343,6 +347,7 @@ Result<ClusterMap> from_wire(const thrift::ClusterMapReply& reply);
 Result<HeartbeatAnswer> from_wire(const thrift::HeartbeatReply& reply);
 Result<ClusterStatus> from_wire(const thrift::StatusReply& reply);
 Result<std::vector<ChunkInfo>> from_wire(const thrift::ChunkListReply& reply);
+Result<ServerChange> from_wire(const thrift::ChangeServerReply& reply);
 Status from_wire(const thrift::EmptyReply& reply);
 Result<JobId> from_wire(const thrift::JobReply& reply);
 Result<JobStatus> from_wire(const thrift::JobStatusReply& reply);
@@ -360,5 +365,6 @@ Result<uint32_t> from_wire(const thrift::ReadReply& reply);
 Status from_wire(const thrift::ShardReply& reply);
 Result<ShardPage> from_wire(const thrift::ListShardsReply& reply);
 Result<ChunkserverStatus> from_wire(const thrift::ChunkserverStatusReply& reply);
+Result<RebuildProgress> from_wire(const thrift::RebuildReply& reply);
 
 }  // namespace cairn

@@ -247,6 +247,44 @@ Result<HeartbeatAnswer> from_wire(const thrift::HeartbeatReply& reply) {
   });
 }
 
+namespace {
+
+thrift::ServerLoad to_wire(const ServerLoad& load) {
+  thrift::ServerLoad wire;
+  wire.server = static_cast<int32_t>(raw(load.server));
+  wire.shards = static_cast<int64_t>(load.shards);
+  wire.bytes = static_cast<int64_t>(load.bytes);
+  return wire;
+}
+ServerLoad load_from(const thrift::ServerLoad& wire) {
+  return {from_wire_id<ServerId>(wire.server), static_cast<uint64_t>(wire.shards), static_cast<uint64_t>(wire.bytes)};
+}
+
+thrift::RepairStatus to_wire(const RepairStatus& repair) {
+  thrift::RepairStatus wire;
+  wire.shards_waiting = static_cast<int64_t>(repair.shards_waiting);
+  wire.shards_under_way = static_cast<int64_t>(repair.shards_under_way);
+  wire.bytes_left = static_cast<int64_t>(repair.bytes_left);
+  wire.bytes_per_second = static_cast<int64_t>(repair.bytes_per_second);
+  wire.eta_seconds = repair.eta_seconds;
+  wire.waiting_why = repair.waiting_why;
+  for (const ServerLoad& load : repair.draining) wire.draining.push_back(to_wire(load));
+  return wire;
+}
+RepairStatus repair_from(const thrift::RepairStatus& wire) {
+  RepairStatus repair{static_cast<uint64_t>(wire.shards_waiting),
+                      static_cast<uint64_t>(wire.shards_under_way),
+                      static_cast<uint64_t>(wire.bytes_left),
+                      static_cast<uint64_t>(wire.bytes_per_second),
+                      wire.eta_seconds,
+                      wire.waiting_why,
+                      {}};
+  for (const thrift::ServerLoad& load : wire.draining) repair.draining.push_back(load_from(load));
+  return repair;
+}
+
+}  // namespace
+
 void fill_reply(thrift::StatusReply& reply, const ClusterStatus& status) {
   reply.__set_incarnation(to_wire_id(status.incarnation));
   reply.__set_epoch(to_wire_id(status.epoch));
@@ -268,6 +306,7 @@ void fill_reply(thrift::StatusReply& reply, const ClusterStatus& status) {
   if (!status.state_hash.empty()) reply.__set_state_hash(status.state_hash);
   reply.__set_survivable_losses(status.survivable_losses);
   if (!status.troubles.empty()) reply.__set_troubles(status.troubles);
+  reply.__set_repair(to_wire(status.repair));
 }
 Result<ClusterStatus> from_wire(const thrift::StatusReply& reply) {
   // What says whether data is at risk must be there: green only where it is true.
@@ -295,6 +334,7 @@ Result<ClusterStatus> from_wire(const thrift::StatusReply& reply) {
     status.state_hash = reply.state_hash;
     status.survivable_losses = reply.survivable_losses;
     status.troubles = reply.troubles;
+    status.repair = repair_from(reply.repair);
     return status;
   });
 }
@@ -304,6 +344,21 @@ void fill_reply(thrift::ChunkListReply& reply, const std::vector<ChunkInfo>& chu
 }
 Result<std::vector<ChunkInfo>> from_wire(const thrift::ChunkListReply& reply) {
   return unpack(reply, reply.__isset.chunks, [&] { return from_wire(reply.chunks); });
+}
+
+void fill_reply(thrift::ChangeServerReply& reply, const ServerChange& change) {
+  reply.__set_load(to_wire(change.load));
+  reply.__set_at_risk(static_cast<int64_t>(change.at_risk));
+  reply.__set_free_elsewhere(static_cast<int64_t>(change.free_elsewhere));
+  reply.__set_bytes_per_second(static_cast<int64_t>(change.bytes_per_second));
+  reply.__set_changed(change.changed);
+}
+Result<ServerChange> from_wire(const thrift::ChangeServerReply& reply) {
+  return unpack(reply, reply.__isset.load && reply.__isset.changed, [&]() -> Result<ServerChange> {
+    return ServerChange{load_from(reply.load), static_cast<uint64_t>(reply.at_risk),
+                        static_cast<uint64_t>(reply.free_elsewhere), static_cast<uint64_t>(reply.bytes_per_second),
+                        reply.changed};
+  });
 }
 
 Status from_wire(const thrift::EmptyReply& reply) {
@@ -377,6 +432,21 @@ Result<ChunkserverStatus> from_wire(const thrift::ChunkserverStatusReply& reply)
     return ChunkserverStatus{from_wire_id<BootId>(reply.boot),         reply.uuid,
                              static_cast<uint64_t>(reply.total_bytes), static_cast<uint64_t>(reply.free_bytes),
                              static_cast<uint64_t>(reply.shards),      static_cast<uint64_t>(reply.bad_records)};
+  });
+}
+
+void fill_reply(thrift::RebuildReply& reply, const RebuildProgress& progress) {
+  reply.__set_stripes(static_cast<int32_t>(progress.stripes));
+  reply.__set_done(progress.done);
+  reply.__set_copied(static_cast<int64_t>(progress.copied));
+  reply.__set_decoded(static_cast<int64_t>(progress.decoded));
+  reply.__set_bytes(static_cast<int64_t>(progress.bytes));
+}
+Result<RebuildProgress> from_wire(const thrift::RebuildReply& reply) {
+  return unpack(reply, reply.__isset.stripes && reply.__isset.done, [&]() -> Result<RebuildProgress> {
+    TRY(check_between("stripes", reply.stripes, 0, kMaxRebuildStripes));
+    return RebuildProgress{static_cast<uint32_t>(reply.stripes), reply.done, static_cast<uint64_t>(reply.copied),
+                           static_cast<uint64_t>(reply.decoded), static_cast<uint64_t>(reply.bytes)};
   });
 }
 

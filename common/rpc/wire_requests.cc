@@ -485,4 +485,60 @@ Result<ListShards> from_wire(const thrift::ListShardsRequest& request) {
                     static_cast<uint32_t>(request.limit), from_wire_id<ServerId>(request.server)};
 }
 
+thrift::RebuildRequest to_wire(const RebuildShard& request) {
+  thrift::RebuildRequest wire;
+  put_shard(wire, request.shard);
+  wire.attempt = static_cast<int64_t>(request.attempt);
+  wire.code = to_wire(request.code);
+  for (const ServerId server : request.servers) wire.servers.push_back(static_cast<int32_t>(raw(server)));
+  wire.lost = static_cast<int64_t>(request.lost);
+  wire.copy = request.copy;
+  wire.committed = static_cast<int64_t>(request.committed);
+  wire.done_until = static_cast<int64_t>(request.from);
+  for (const StripeAt& stripe : request.stripes) {
+    thrift::Stripe& one = wire.stripes.emplace_back();
+    one.place = static_cast<int64_t>(stripe.place);
+    one.cell_bytes = static_cast<int32_t>(stripe.shape.cell_bytes);
+    one.header_bytes = static_cast<int32_t>(stripe.shape.header_bytes);
+    one.present = static_cast<int32_t>(stripe.shape.present);
+    one.dead = stripe.dead;
+  }
+  wire.last = request.last;
+  wire.at_most_ms =
+      static_cast<int32_t>(std::chrono::duration_cast<std::chrono::milliseconds>(request.at_most).count());
+  return wire;
+}
+
+Result<RebuildShard> from_wire(const thrift::RebuildRequest& request) {
+  TRY(check_shard_of(request));
+  TRY(check_place(request.committed));
+  TRY(check_size("a list of stripes", request.stripes.size(), kMaxRebuildStripes));
+  TRY(check_between("a time in milliseconds", request.at_most_ms, 0, 60'000));
+  RebuildShard own{.shard = shard_of(request), .attempt = static_cast<uint64_t>(request.attempt)};
+  ASSIGN(own.code, from_wire(request.code));
+  if (request.servers.size() != own.code.shards() || own.shard.shard >= own.code.shards())
+    return invalid(fmt::format("shard {} of a chunk on {} servers", own.shard.shard, request.servers.size()));
+  for (const int32_t server : request.servers) own.servers.push_back(from_wire_id<ServerId>(server));
+  own.lost = static_cast<uint64_t>(request.lost);
+  own.copy = request.copy;
+  own.committed = static_cast<uint64_t>(request.committed);
+  TRY(check_place(request.done_until));
+  own.from = static_cast<uint64_t>(request.done_until);
+  uint64_t end = own.from;
+  for (const thrift::Stripe& one : request.stripes) {
+    TRY(check_place(one.place));
+    StripeAt stripe{static_cast<uint64_t>(one.place),
+                    {own.code, static_cast<uint32_t>(one.cell_bytes), static_cast<uint32_t>(one.header_bytes),
+                     static_cast<uint32_t>(one.present)},
+                    one.dead};
+    if (!valid(stripe.shape) || stripe.place < end || stripe.place + stripe.shape.stride() > own.committed)
+      return invalid(fmt::format("a stripe at place {}", stripe.place));
+    end = stripe.place + stripe.shape.stride();
+    own.stripes.push_back(stripe);
+  }
+  own.last = request.last;
+  own.at_most = std::chrono::milliseconds(request.at_most_ms);
+  return own;
+}
+
 }  // namespace cairn

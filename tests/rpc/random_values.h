@@ -187,7 +187,27 @@ class RandomValues {
     status.state_hash = text(40);
     status.survivable_losses = static_cast<int32_t>(below(5)) - 1;
     if (flip()) status.troubles = {text(40), text(40)};
+    status.repair = {random_(), random_(), random_(), random_(), static_cast<int64_t>(below(99)) - 1, text(40), {}};
+    if (flip()) status.repair.draining = {server_load(), server_load()};
     return status;
+  }
+  ServerLoad server_load() { return {id<ServerId>(), random_(), random_()}; }
+  ServerChange server_change() { return {server_load(), random_(), random_(), random_(), flip()}; }
+  RebuildShard rebuild_shard() {
+    RebuildShard request{.shard = shard(), .attempt = random_()};
+    request.shard.shard = static_cast<uint8_t>(below(6));
+    request.code = {4, 2};
+    for (int i = 0; i < 6; ++i) request.servers.push_back(id<ServerId>());
+    request.lost = below(64);
+    request.copy = flip();
+    for (uint64_t n = below(5); n > 0; --n) {
+      const StripeShape shape{{4, 2}, 4096, 4096, 1 + below32(15)};
+      request.stripes.push_back({request.committed + below(3) * 4096, shape, flip()});
+      request.committed = request.stripes.back().place + shape.stride();
+    }
+    request.last = flip();
+    request.at_most = std::chrono::milliseconds(below(5000));
+    return request;
   }
 
   // Near-data tasks.

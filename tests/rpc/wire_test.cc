@@ -126,6 +126,7 @@ TEST(WireTest, EveryShardCallSurvivesTheWayOutAndBack) {
     expect_round_trip(SyncCall{random.shard(), random.id<BootId>(), random.place()});
     expect_round_trip(ReadCall{random.shard(), random.place(), 4096 * random.below32(5), 4096 * random.below32(100),
                                4096 * (1 + random.below32(100))});
+    expect_round_trip(random.rebuild_shard());
     expect_round_trip(SealShard{random.shard(), random.place(), random.id<Epoch>()});
     expect_round_trip(PunchShard{random.shard(), random.place(), 4096 + random.place() / 2 / 4096 * 4096});
     expect_round_trip(random.shard());
@@ -166,6 +167,8 @@ TEST(WireTest, EveryReplySurvivesTheWayBack) {
     expect_reply_round_trip<thrift::HeartbeatReply>(
         HeartbeatAnswer{random.id<ServerId>(), random.id<Incarnation>(), random.id<Epoch>(), 1s});
     expect_reply_round_trip<thrift::StatusReply>(random.cluster_status());
+    expect_reply_round_trip<thrift::ChangeServerReply>(random.server_change());
+    expect_reply_round_trip<thrift::RebuildReply>(RebuildProgress{7, random.flip(), 1, 2, 3});
     expect_reply_round_trip<thrift::ChunkListReply>(std::vector<ChunkInfo>{random.chunk()});
     expect_reply_round_trip<thrift::AppendReply>(ShardPosition{random.id<BootId>(), random.place()});
     expect_reply_round_trip<thrift::SyncReply>(ShardPosition{random.id<BootId>(), random.place()});
