@@ -100,6 +100,7 @@ class ShardRebuilder::SurvivorTransport : public ShardTransport {
   uint32_t reluctance(ServerId server) const override {
     return server == ServerId{} ? UINT32_MAX : owner_.transport_.reluctance(server);
   }
+  Duration usual_latency() const override { return owner_.transport_.usual_latency(); }
 
  private:
   ShardRebuilder& owner_;
