@@ -190,6 +190,7 @@ Result<Table> run_locally(const std::string& op, const Arguments& arguments, con
   Job job{op, arguments, {}};
   const OperatorInfo* info = find_operator(op);
   const Needs needs = info == nullptr ? Needs{} : info->needs(arguments);
+  if (needs.file_work) return {Errc::not_supported, op + " works on the files of a cluster: cairn task run " + op};
   std::vector<Source> sources;
   for (const std::string& path : paths) {
     ASSIGN(Source source, look_at(path));

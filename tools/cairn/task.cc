@@ -47,6 +47,7 @@ void add_try(CLI::App& task, int& exit_code) {
       "  cairn task try stats --column amount --group-by city /mnt/cairn/sales/*.csv --out amounts.csv\n"
       "  cairn task try top --column amount --rows 5 --json /mnt/cairn/sales/*.csv");
   for (const tasks::OperatorInfo& info : tasks::operators()) {
+    if (info.needs({}).file_work) continue;  // there is nobody here to write the file whole or not at all
     auto arguments = std::make_shared<TryArguments>();
     CLI::App* command = add_operator(*trying, info, arguments->command, "Regular files, in a mount or anywhere else");
     command->add_option("--split", arguments->split, "Bytes of a split, as 64K or 1; any size gives the same result")
@@ -75,6 +76,7 @@ void add_task(CLI::App& app, int& exit_code) {
       "  cairn task report 7                    what was read near the data, what moved, who did it");
   add_task_run(*task, exit_code);
   add_task_jobs(*task, exit_code);
+  add_task_partition(*task, exit_code);
   add_try(*task, exit_code);
 }
 

@@ -4,6 +4,7 @@
 #include <fnmatch.h>
 #include <glob.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -49,7 +50,7 @@ class Inputs {
 
 class MountWalk {
  public:
-  explicit MountWalk(dev_t device) : device_(device) {}
+  MountWalk(dev_t device, int access) : device_(device), access_(access) {}
 
   Status add(const std::string& path) {
     struct stat found {};
@@ -58,7 +59,7 @@ class MountWalk {
       return {Errc::invalid, path + " lies in another filesystem: a job is about files of one mount"};
     if (S_ISDIR(found.st_mode)) return add_below(path);
     if (!S_ISREG(found.st_mode)) return {Errc::invalid, path + " is not a regular file"};
-    return add_readable(InodeId{found.st_ino}, path);
+    return add_allowed(InodeId{found.st_ino}, path);
   }
   Status add_glob(const std::string& pattern) {
     glob_t matches{};
@@ -84,16 +85,18 @@ class MountWalk {
     }
     if (error) return {Errc::io, fmt::format("{} cannot be listed: {}", directory, error.message())};
     std::ranges::sort(files);
-    for (const auto& [path, inode] : files) TRY(add_readable(InodeId{inode}, path));
+    for (const auto& [path, inode] : files) TRY(add_allowed(InodeId{inode}, path));
     return {};
   }
   // Workers read by inode, whoever asks: what the kernel would refuse is refused here.
-  Status add_readable(InodeId inode, const std::string& path) {
-    if (::access(path.c_str(), R_OK) != 0) return file_error("read", path, errno);
+  Status add_allowed(InodeId inode, const std::string& path) {
+    if (::access(path.c_str(), access_) != 0)
+      return file_error((access_ & W_OK) != 0 ? "write to" : "read", path, errno);
     return inputs_.add(inode, path);
   }
 
   const dev_t device_;
+  const int access_;
   Inputs inputs_;
 };
 
@@ -182,10 +185,11 @@ Error bad_output(const std::string& path) {
 
 }  // namespace
 
-Result<std::vector<JobInput>> inputs_under_mount(const std::string& mountpoint, const std::vector<std::string>& paths) {
+Result<std::vector<JobInput>> inputs_under_mount(const std::string& mountpoint, const std::vector<std::string>& paths,
+                                                 int access) {
   struct stat mount {};
   if (::stat(mountpoint.c_str(), &mount) != 0) return file_error("find", mountpoint, errno);
-  MountWalk walk(mount.st_dev);
+  MountWalk walk(mount.st_dev, access);
   for (const std::string& path : paths) {
     struct stat found {};
     const bool literal = ::lstat(path.c_str(), &found) == 0 || !is_glob(path);

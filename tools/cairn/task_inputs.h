@@ -24,7 +24,9 @@ struct NamedPlace {
 
 // Of a mount. Links in the last component are not followed below a directory, as by cp -r. Errors name the path:
 // not_found, invalid (no regular file, or in another mount), too_big (more than kMaxJobInputs).
-Result<std::vector<JobInput>> inputs_under_mount(const std::string& mountpoint, const std::vector<std::string>& paths);
+// `access` is what the user must be allowed to do with each, as access(2) has it.
+Result<std::vector<JobInput>> inputs_under_mount(const std::string& mountpoint, const std::vector<std::string>& paths,
+                                                 int access);
 // Paths from the root of the filesystem, asked of the metaserver.
 Result<std::vector<JobInput>> inputs_from_root(MetaClient& meta, const std::vector<std::string>& paths);
 

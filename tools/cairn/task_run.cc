@@ -6,29 +6,31 @@
 
 #include <memory>
 
-#include "client/jobs/job_results.h"
 #include "common/base/config.h"
-#include "common/programs/sandboxed_runner.h"
+#include "common/tasks/per_file.h"
 #include "tools/cairn/job_client.h"
 #include "tools/cairn/job_progress.h"
 #include "tools/cairn/job_tables.h"
+#include "tools/cairn/job_watch.h"
 #include "tools/cairn/locate.h"
 #include "tools/cairn/task_commands.h"
+#include "tools/cairn/task_generate.h"
 #include "tools/cairn/task_inputs.h"
 #include "tools/cairn/task_operators.h"
+#include "tools/cairn/task_partition.h"
+#include "tools/cairn/task_table_run.h"
 #include "tools/cairn/text_table.h"
 #include "tools/cairn/unmount.h"
 
 namespace cairn::tools {
 namespace {
 
-constexpr Duration kLookEvery = 100ms;
-constexpr Duration kPatience = 120s;  // with a metaserver that does not answer
-
 struct RunArguments {
   std::shared_ptr<OperatorCommand> command = std::make_shared<OperatorCommand>();
   std::string metaserver, task_bytes = format_size(kDefaultTaskBytes), time_limit = format_duration(kDefaultJobTime);
   bool detach = false, quiet = false;
+  std::string table;       // of read and write
+  GenerateNames generate;  // of generate
 };
 
 // Where the paths lie: under a mount, or (with -m) below the root of the filesystem.
@@ -89,8 +91,14 @@ Result<Submitted> submit(JobClient& client, const RunArguments& arguments, const
   if (rooted) {
     ASSIGN(inputs, inputs_from_root(client.meta(), command.files));
   } else {
-    ASSIGN(inputs, inputs_under_mount(place.mountpoint, command.files));
+    const bool writes = tasks::find_operator(command.op)->needs(command.given).new_contents;
+    ASSIGN(inputs, inputs_under_mount(place.mountpoint, command.files, writes ? R_OK | W_OK : R_OK));
     TRY(flush_mount(place.mountpoint));  // what was written before is in the job
+  }
+  if (const auto rule = job.arguments.find("partition");
+      rule != job.arguments.end() && is_partition_rule(rule->second)) {
+    ASSIGN(const std::vector<std::string> partitions, partitions_of(client.meta(), inputs, rule->second));
+    rule->second = tasks::per_file_text(partitions);
   }
   if (output_in_cluster) {
     ASSIGN(const NamedPlace named,
@@ -101,66 +109,6 @@ Result<Submitted> submit(JobClient& client, const RunArguments& arguments, const
   return Submitted{id, output_in_cluster};
 }
 
-// A line on the terminal that is written over and over, or nothing.
-class ProgressLine {
- public:
-  explicit ProgressLine(bool quiet) : shown_(!quiet && ::isatty(STDERR_FILENO) == 1) {}
-  ~ProgressLine() { show(""); }
-  void show(const std::string& line) {
-    if (!shown_) return;
-    fmt::print(stderr, "\r\x1b[K{}", line);
-    std::fflush(stderr);
-  }
-  bool shown() const { return shown_; }
-
- private:
-  const bool shown_;
-};
-
-// Waits for a signal that ends the command; true if one came.
-bool ended_by_signal(const sigset_t& ends, Duration wait) {
-  const timespec limit{0, static_cast<long>(wait.count())};
-  return ::sigtimedwait(&ends, nullptr, &limit) > 0;
-}
-
-Result<JobStatus> look(JobClient& client, JobId job) {
-  TRY(client.keep_alive());
-  return client.meta().job_status(job);
-}
-
-bool may_pass(Errc code) { return code == Errc::timed_out || code == Errc::unavailable || code == Errc::busy; }
-
-// Until the job is at least so far. Ctrl-C cancels it.
-Result<JobStatus> watch(JobClient& client, JobId job, JobPhase until, bool quiet, const sigset_t& ends) {
-  ProgressLine line(quiet);
-  JobProgress progress;
-  for (Instant answered = real_clock().now();;) {
-    const Result<JobStatus> status = look(client, job);
-    const Instant now = real_clock().now();
-    if (status.ok()) {
-      answered = now;
-      if (status->phase >= until) return status;
-      line.show(progress.on_status(*status, now));
-    } else if (!may_pass(status.code())) {
-      return status.error();
-    } else if (now > answered + kPatience) {
-      return Error{status.code(), fmt::format("{}; job {} goes on without this command, see: cairn task show {}",
-                                              status.error().what, raw(job), raw(job))};
-    } else {
-      line.show("the metaserver does not answer: " + status.error().what);
-    }
-    if (!ended_by_signal(ends, kLookEvery)) continue;
-    TRY(client.cancel(job));
-    return Error{Errc::interrupted, fmt::format("job {} was cancelled; nothing of it remains", raw(job))};
-  }
-}
-
-Status check_done(const JobStatus& status) {
-  if (status.phase == JobPhase::done) return {};
-  if (status.failure) return {status.failure->code, fmt::format("job {}: {}", raw(status.job), status.failure->what)};
-  return {Errc::interrupted, fmt::format("job {} was cancelled by another command", raw(status.job))};
-}
-
 void tell_changes(const JobStatus& status) {
   if (status.changed_count == 0) return;
   say(fmt::format("cairn task: {} changed since the job began: {}{}. The table is of what they were then",
@@ -168,14 +116,27 @@ void tell_changes(const JobStatus& status) {
                   status.changed_count > status.changed.size() ? ", ..." : ""));
 }
 
-// Blocked, so that they are waited for.
-sigset_t block_interrupts() {
-  sigset_t ends;
-  sigemptyset(&ends);
-  sigaddset(&ends, SIGINT);
-  sigaddset(&ends, SIGTERM);
-  ::pthread_sigmask(SIG_BLOCK, &ends, nullptr);
-  return ends;
+// The table of tasks, instead of files and --times.
+Status run_table(const RunArguments& arguments) {
+  const OperatorCommand& command = *arguments.command;
+  if (arguments.detach || !arguments.metaserver.empty())
+    return {Errc::invalid, "--table works on the files of a mount, and waits for its table"};
+  if (command.files.size() > 1) return {Errc::invalid, "--table takes one directory, which relative names count from"};
+  for (const char* name : {"times", "size", "partition"}) {
+    if (command.given.contains(name)) return {Errc::invalid, fmt::format("--{} stands in the table", name)};
+  }
+  TRY(check_target(*command.target));
+  TableRun run;
+  ASSIGN(run.entries, load_task_table(arguments.table, command.files.empty() ? "" : command.files.front()));
+  ASSIGN(const MountEntry mount, mount_at_or_above(run.entries.front().file));
+  ASSIGN(run.metaserver, parse_address(mount.source));
+  run.mountpoint = mount.mountpoint;
+  (command.op == "read" ? run.of_reads : run.of_writes) = command.given;
+  ASSIGN(run.task_bytes, parse_size(arguments.task_bytes));
+  ASSIGN(run.time_limit, parse_duration(arguments.time_limit));
+  run.quiet = arguments.quiet;
+  ASSIGN(const tasks::Table table, run_task_table(run));
+  return deliver(table, *command.target);
 }
 
 Status run(const RunArguments& arguments) {
@@ -194,14 +155,52 @@ Status run(const RunArguments& arguments) {
   ::pthread_sigmask(SIG_UNBLOCK, &ends, nullptr);  // from here on nothing is to be cancelled
   TRY(check_done(status));
   if (!submitted.output_in_cluster) {
-    programs::SandboxedRunner programs;
-    ASSIGN(const JobView view, view_job(client.meta(), submitted.job, programs));
-    ASSIGN(const tasks::Table table, merge_results({client.meta(), real_network(), real_clock()}, submitted.job, view));
+    ASSIGN(const tasks::Table table, table_of(client, submitted.job));
     TRY(deliver(table, *arguments.command->target));
   }
   tell_changes(status);
-  if (ProgressLine(arguments.quiet).shown()) say(summary_of(status));
+  if (shows_progress(arguments.quiet)) say(summary_of(status));
   return {};
+}
+
+// Files that are not there yet are made, and their names go again if nothing comes of it.
+Status run_generate(RunArguments arguments) {
+  if (!arguments.metaserver.empty()) return {Errc::invalid, "--files are made under a mount"};
+  OperatorCommand& command = *arguments.command;
+  if (!command.files.empty()) return {Errc::invalid, "--files makes the files: name none besides"};
+  if (command.given.contains("kind")) arguments.generate.kind = command.given.at("kind");
+  ASSIGN(GeneratedNames names, GeneratedNames::make(arguments.generate));
+  command.files = names.paths();
+  TRY(run(arguments));
+  names.keep();
+  return {};
+}
+
+Status run_what_was_said(const RunArguments& arguments) {
+  if (!arguments.table.empty()) return run_table(arguments);
+  if (arguments.generate.files > 0) return run_generate(arguments);
+  if (arguments.command->files.empty()) return {Errc::invalid, "no files are named; see --help"};
+  return run(arguments);
+}
+
+// Where the files of an operator may come from besides the command line.
+void add_sources(CLI::App& command, const std::string& op, RunArguments& arguments) {
+  if (op == "read" || op == "write") {
+    command
+        .add_option("--table", arguments.table,
+                    "What to do to which file: file,reads,writes,size,partition, as CSV or JSON lines; - is standard "
+                    "input. FILES is then the directory that relative names count from")
+        ->type_name("TABLE");
+  } else if (op == "generate") {
+    command.add_option("--files", arguments.generate.files, "Make so many files")->type_name("N");
+    command.add_option("--directory", arguments.generate.directory, "Where they are made")->type_name("DIR");
+    command.add_option("--prefix", arguments.generate.prefix, "What their names begin with")
+        ->type_name("TEXT")
+        ->capture_default_str();
+  } else {
+    return;
+  }
+  command.get_option("FILES")->required(false);
 }
 
 // The metaserver cuts a job and gives it out in one go: so a plan is a job that is cancelled as soon as it is seen to
@@ -282,8 +281,9 @@ void add_task_run(CLI::App& task, int& exit_code) {
         ->type_name("TIME")
         ->capture_default_str();
     command->add_flag("--detach", arguments->detach, "Print the job's number and do not wait for it");
+    add_sources(*command, info.name, *arguments);
     command->callback([arguments, &exit_code] {
-      const Status done = run(*arguments);
+      const Status done = run_what_was_said(*arguments);
       exit_code = done.ok() ? kOk : fail("task run " + arguments->command->op, done.error());
     });
   }
