@@ -33,6 +33,7 @@ void add_cache(CLI::App& app, int& exit_code);
 void add_layout(CLI::App& app, int& exit_code);
 void add_lock(CLI::App& app, int& exit_code);
 void add_task(CLI::App& app, int& exit_code);
+void add_bench(CLI::App& app, int& exit_code);
 void add_dev(CLI::App& app, int& exit_code);
 void add_dev_kill_points(CLI::App& dev);
 

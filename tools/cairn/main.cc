@@ -25,6 +25,7 @@ int main(int argc, char** argv) {
   add_lock(app, exit_code);
   add_cache(app, exit_code);
   add_task(app, exit_code);
+  add_bench(app, exit_code);
   add_dev(app, exit_code);
   try {
     app.parse(argc, argv);
