@@ -117,6 +117,9 @@ Result<tasks::Table> run_task_table(const TableRun& run) {
   ASSIGN(const JobId reading, submit(client, run, run.entries, false));
   jobs.push_back(reading);
   if (!written.empty()) {
+    // What is read is as it was before: pinned, before anything is written.
+    const Result<JobStatus> planned = watch(client, reading, JobPhase::surveying, run.quiet, ends);
+    if (!planned.ok()) return planned.error();
     const Result<JobId> writing = submit(client, run, written, true);
     if (!writing.ok()) {
       TRY(client.cancel(reading));
