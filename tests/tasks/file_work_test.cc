@@ -205,6 +205,21 @@ TEST(FileRowsTest, AFileIsWorkedOnOnce) {
   EXPECT_EQ(make("wc", {})->empty()->work(whole(0), files).code(), Errc::invalid);
 }
 
+TEST(FileWorkTest, AChangeOfTheBytesOfPartialsNeedsANewVersion) {
+  const auto digest = [](const std::string& op_name, const Arguments& arguments) {
+    MemoryFiles files(kTexts);
+    const auto op = make(op_name, arguments);
+    const auto partial = op->empty();
+    for (const uint32_t file : {0u, 2u}) EXPECT_TRUE(partial->work(whole(file), files).ok());
+    const std::string bytes = encode_partial(*op, *partial);
+    return fmt::format("{} {}", bytes.size(), crc32c(bytes_of(std::string_view(bytes).substr(0, bytes.size() - 4))));
+  };
+  EXPECT_EQ(digest("read", {{"times", "2"}}), "126 43597156");
+  EXPECT_EQ(digest("write", {{"times", "2"}}), "94 1645658653");
+  EXPECT_EQ(digest("generate", {{"size", "10"}}), "56 787541788");
+  EXPECT_EQ(digest("convert", {{"policy", "ec(2,1)"}}), "96 2101176780");
+}
+
 TEST(PerFileTest, ListsHaveAValueForEachFile) {
   Job job = job_of("read", {{"times", "10*2,0"}}, kTexts);
   const auto times = PerFile::numbers(job, "times", 0, 10);
