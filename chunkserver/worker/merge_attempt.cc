@@ -3,9 +3,17 @@
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include "client/jobs/job_results.h"
 
 namespace cairn {
+
+namespace {
+
+constexpr size_t kWriteBytes = 1u << 20;
+
+}  // namespace
 
 MergeAttempt::~MergeAttempt() {
   if (raw(inode_) != 0 && !answered_) remove();
@@ -17,15 +25,33 @@ Status MergeAttempt::work(FinishTask& finish) {
   MergeHooks hooks;
   hooks.cancelled = [this] { return !check_cancelled().ok(); };
   hooks.taken = [&](uint64_t bytes) { bytes_done_ += bytes; };
-  ASSIGN(const tasks::Table table, merge_results({parts_.meta, parts_.network, parts_.clock}, ref().job, *view, hooks));
-  TRY(check_cancelled());  // what is written now, the end of the job would not find
-  const std::string text = text_of(table, assignment_.output->format);
-  TRY(write(text));
-  finish.counters.bytes_sent = text.size();
+  const auto sink = [this](std::string_view text) { return append(text); };
+  Status done = merge_results({parts_.meta, parts_.network, parts_.clock}, ref().job, *view, assignment_.output->format,
+                              sink, hooks);
+  if (done.ok()) done = append({});  // a result of no bytes is a file too
+  if (created_) done = close(std::move(done));
+  if (!done.ok()) {
+    if (created_) remove();
+    return done;
+  }
+  inode_ = created_->entry.attributes.inode;
+  finish.counters.bytes_sent = written_;
   return {};
 }
 
-Status MergeAttempt::write(const std::string& text) {
+// Joins the cluster as a client, and makes the file, when there is something to write.
+Status MergeAttempt::append(std::string_view text) {
+  TRY(check_cancelled());  // what is written now, the end of the job would not find
+  if (!created_) TRY(create());
+  for (; !text.empty(); text.remove_prefix(std::min(text.size(), kWriteBytes))) {
+    const std::string_view piece = text.substr(0, kWriteBytes);
+    TRY(filesystem_->write(created_->entry.attributes.inode, written_, bytes_of(piece)));
+    written_ += piece.size();
+  }
+  return {};
+}
+
+Status MergeAttempt::create() {
   FilesystemOptions options;
   options.metaserver = parts_.metaserver;
   options.name = "task output";
@@ -37,18 +63,14 @@ Status MergeAttempt::write(const std::string& text) {
   make.mode = S_IFREG | output.mode;
   make.uid = output.uid;
   make.gid = output.gid;
-  ASSIGN(const Filesystem::Created created, filesystem_->create(make));
-  const InodeId inode = created.entry.attributes.inode;
-  Status written = filesystem_->write(inode, 0, bytes_of(text));
-  if (written.ok()) written = filesystem_->fsync(created.handle);
-  const Status released = filesystem_->release(created.handle);
-  if (written.ok()) written = released;
-  if (written.ok()) {
-    inode_ = inode;
-    return {};
-  }
-  remove();
-  return written;
+  ASSIGN(created_, filesystem_->create(make));
+  return {};
+}
+
+Status MergeAttempt::close(Status written) {
+  if (written.ok()) written = filesystem_->fsync(created_->handle);
+  const Status released = filesystem_->release(created_->handle);
+  return written.ok() ? released : written;
 }
 
 void MergeAttempt::remove() {

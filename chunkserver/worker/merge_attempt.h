@@ -1,4 +1,4 @@
-// The last task of a job with an output in the filesystem: merges all results, writes the table to a file under a
+// The last task of a job with an output in the filesystem: merges all results, writes what comes to a file under a
 // hidden name, makes it durable, and lets the metaserver give it its name and end the job, in one step.
 //
 // The file is written as any client writes (client/filesystem.h), through a session of its own that lives until the
@@ -7,6 +7,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "chunkserver/worker/attempt.h"
 #include "client/filesystem.h"
@@ -21,12 +22,16 @@ class MergeAttempt : public Attempt {
 
  private:
   Status work(FinishTask& finish) override;
-  Status write(const std::string& text);
-  void remove();  // of the hidden file; best effort
+  Status append(std::string_view text);
+  Status create();
+  Status close(Status written);  // and makes it durable, if it was written
+  void remove();                 // of the hidden file; best effort
 
   std::unique_ptr<Filesystem> filesystem_;
-  InodeId inode_{};        // of the hidden file, once it is durable
-  bool answered_ = false;  // the metaserver knows of it
+  std::optional<Filesystem::Created> created_;  // the hidden file
+  uint64_t written_ = 0;                        // bytes
+  InodeId inode_{};                             // of the hidden file, once it is durable
+  bool answered_ = false;                       // the metaserver knows of it
 };
 
 }  // namespace cairn

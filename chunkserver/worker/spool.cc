@@ -23,33 +23,58 @@ Status Spool::open() {
   return {};
 }
 
-Result<SpooledPartial> Spool::put(const TaskRef& ref, std::string_view partial) {
-  ASSIGN(const DiskSpace space, disk_.space(directory_));
-  {
-    Lock lock(mutex_);
-    if (bytes_ + partial.size() > limit_ || partial.size() + kLeaveFree > space.free_bytes)
-      return Error{
-          Errc::no_space,
-          fmt::format("there is no room for a result of {} bytes in {}: {} of {} are taken, {} free on the disk",
-                      partial.size(), directory_, bytes_, limit_, space.free_bytes)};
-    bytes_ += partial.size();
-  }
-  const Status written = write(path_of(ref), partial);
-  Lock lock(mutex_);
-  if (!written.ok()) {
-    bytes_ -= partial.size();
-    return written.error();
-  }
-  kept_[ref] = partial.size();
-  return SpooledPartial{partial.size(), crc32c(bytes_of(partial))};
+Result<std::unique_ptr<Spool::Writer>> Spool::begin(const TaskRef& ref) {
+  ASSIGN(std::unique_ptr<File> file, disk_.open(path_of(ref), OpenMode::create_new));
+  return std::make_unique<Writer>(*this, ref, std::move(file));
 }
 
-Status Spool::write(const std::string& path, std::string_view partial) {
-  ASSIGN(const std::unique_ptr<File> file, disk_.open(path, OpenMode::create_new));
-  const iovec piece{const_cast<char*>(partial.data()), partial.size()};
-  const Status written = file->write_at(0, {&piece, 1});
-  if (!written.ok()) (void)disk_.remove(path);
-  return written;
+Result<SpooledPartial> Spool::put(const TaskRef& ref, std::string_view partial) {
+  ASSIGN(const std::unique_ptr<Writer> writer, begin(ref));
+  TRY(writer->append(partial));
+  return writer->close();
+}
+
+Status Spool::reserve(uint64_t bytes) {
+  ASSIGN(const DiskSpace space, disk_.space(directory_));
+  Lock lock(mutex_);
+  if (bytes_ + bytes > limit_ || bytes + kLeaveFree > space.free_bytes)
+    return {Errc::no_space,
+            fmt::format("there is no room for {} bytes more of results in {}: {} of {} are taken, {} free on the disk",
+                        bytes, directory_, bytes_, limit_, space.free_bytes)};
+  bytes_ += bytes;
+  return {};
+}
+
+void Spool::give_back(uint64_t bytes) {
+  Lock lock(mutex_);
+  bytes_ -= bytes;
+}
+
+Spool::Writer::~Writer() {
+  if (closed_) return;
+  const Status removed = spool_.disk_.remove(spool_.path_of(ref_));
+  if (!removed.ok()) spdlog::warn("{}", removed.error().what);
+  spool_.give_back(bytes_);
+}
+
+Status Spool::Writer::append(std::string_view bytes) {
+  TRY(spool_.reserve(bytes.size()));
+  const iovec piece{const_cast<char*>(bytes.data()), bytes.size()};
+  const Status written = file_->write_at(bytes_, {&piece, 1});
+  if (!written.ok()) {
+    spool_.give_back(bytes.size());
+    return written;
+  }
+  bytes_ += bytes.size();
+  crc32c_ = crc32c(bytes_of(bytes), crc32c_);
+  return {};
+}
+
+SpooledPartial Spool::Writer::close() {
+  closed_ = true;
+  Lock lock(spool_.mutex_);
+  spool_.kept_[ref_] = bytes_;
+  return {bytes_, crc32c_};
 }
 
 Result<std::string> Spool::read(const TaskRef& ref, uint64_t offset, uint32_t limit) {

@@ -4,8 +4,12 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include "chunkserver/worker/near_transport.h"
+#include "chunkserver/worker/spooled_runs.h"
+#include "client/jobs/run_results.h"
 #include "common/meta/split_bits.h"
 #include "common/tasks/csv_head.h"
 #include "common/tasks/line_border.h"
@@ -158,7 +162,13 @@ Status TaskAttempt::map_split(const JobView& view, PinnedFile& file, tasks::Spli
 
 Status TaskAttempt::map(const JobView& view, LocalShards& local, ShardTransport& near, FinishTask& finish) {
   if (view.op == nullptr) return {Errc::busy, "the heads of the job's files are not known yet"};
+  std::unique_ptr<Spool::Writer> kept;
+  std::optional<SpooledRuns> runs;
   partial_ = view.op->empty();
+  if (view.needs.runs) {
+    ASSIGN(kept, parts_.spool.begin(ref()));
+    partial_->use_runs(runs.emplace(*kept, ref().task));
+  }
   if (view.needs.file_work) {
     const auto next = [this](PinnedFile& file, uint64_t at, uint64_t end) { return piece(file, at, end); };
     files_ = std::make_unique<TaskFiles>(parts_, view, local,
@@ -170,7 +180,14 @@ Status TaskAttempt::map(const JobView& view, LocalShards& local, ShardTransport&
   });
   set_mapping(nullptr);
   TRY(mapped);
+  TRY(partial_->settle());
   finish.partial = encode_partial(*view.op, *partial_);
+  if (kept != nullptr) {
+    TRY(kept->append(with_trailer(std::exchange(finish.partial, {}))));
+    finish.spooled = kept->close();
+    finish.counters.bytes_sent = finish.spooled->bytes;
+    return {};
+  }
   finish.counters.bytes_sent = finish.partial.size();
   if (files_ != nullptr) finish.outputs = files_->outputs();
   if (finish.partial.size() > kMaxInlinePartial) {

@@ -7,7 +7,7 @@
 
 #include "client/jobs/job_view.h"
 #include "common/base/network.h"
-#include "common/tasks/table.h"
+#include "common/tasks/operator.h"
 
 namespace cairn {
 
@@ -23,12 +23,13 @@ struct ResultSources {
   Network& network;
   Clock& clock;
 };
-// Requires view.op. invalid: what is wrong with the input, with file and offset. interrupted: cancelled. busy: results
-// were lost with their workers; the metaserver knows, and has them made again. stale_handle: the same of a job that is
-// over.
-Result<tasks::Table> merge_results(const ResultSources& from, JobId job, const JobView& view,
-                                   const MergeHooks& hooks = {});
-
-std::string text_of(const tasks::Table& table, TableFormat format);
+// Requires view.op. The result goes to the sink, piece by piece; after an error what it got is worth nothing. invalid:
+// what is wrong with the input, with file and offset. interrupted: cancelled. busy: results were lost with their
+// workers; the metaserver knows, and has them made again. stale_handle: the same of a job that is over.
+Status merge_results(const ResultSources& from, JobId job, const JobView& view, TableFormat format,
+                     const tasks::TextSink& sink, const MergeHooks& hooks = {});
+// The same in memory, of operators whose result is a table (not of those with Needs::runs).
+Result<tasks::Table> merged_table(const ResultSources& from, JobId job, const JobView& view,
+                                  const MergeHooks& hooks = {});
 
 }  // namespace cairn

@@ -34,6 +34,11 @@ Status Partial::visit(const Split&, const PieceOfFile&) {
   return {Errc::invalid, "this operator works on files, and maps no bytes"};
 }
 
+Status Partial::write(const TextSink& sink, bool json_lines) {
+  ASSIGN(const Table table, finish());
+  return sink(text_of(table, json_lines));
+}
+
 Status StreamPartial::visit(const Split& split, const PieceOfFile& piece) {
   TRY(start(split));
   for (uint64_t at = split.begin; at < split.end;) {

@@ -14,6 +14,7 @@
 // (registry.h).
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -32,6 +33,7 @@ struct Needs {
   bool csv_heads = false;      // InputFile::head is read before the operator is made
   bool whole_lines = false;    // splits begin and end behind a \n, or where the file does: its programs see whole lines
   bool quote_states = false;   // Split::starts_inside_quotes must be true to the file (quote_survey.h)
+  bool runs = false;           // its partials need a RunStore, which lives as long as they (run_store.h)
   bool random_access = false;  // with whole_files: it reads little of a file, here and there
   bool file_work = false;      // splits are not mapped but worked on: Partial::work()
   // Of file_work: each file is one split, also an empty one, and may get a new content. Few of them make a task.
@@ -40,8 +42,12 @@ struct Needs {
   uint64_t file_bytes = 0;  // of new_contents: about so many are written for each file; 0: as many as it has
 };
 
+// Takes a result, as text, piece by piece.
+using TextSink = std::function<Status(std::string_view text)>;
+
 class ProgramRunner;  // program_runner.h
 class FileWork;       // file_work.h
+class RunStore;       // run_store.h
 
 class Partial {
  public:
@@ -55,6 +61,10 @@ class Partial {
   Status map(const Split& split, const PieceOfFile& piece);
   // Takes the contents of other, which is of the same Operator, and leaves it unusable. The same if it fails.
   virtual Status merge(Partial& other) = 0;
+  // Before all else, if the operator needs it; outlives the partial.
+  virtual void use_runs(RunStore&) {}
+  // Before encode(): what is not in memory for good goes to the store. Its errors, also those of earlier writing.
+  virtual Status settle() { return {}; }
   virtual void encode(ByteWriter& out) const = 0;
   // Fills an empty partial. False for bytes that encode() cannot have written.
   virtual bool decode(ByteReader& in) = 0;
@@ -64,6 +74,9 @@ class Partial {
   virtual Status work(const Split& split, FileWork& files);
   // A new content was made for the file, and could not become its own: why. Until the partial is encoded for good.
   virtual void not_taken(uint32_t /*file*/, const std::string& /*why*/) {}
+  // The result as text: the table, or more than a table in memory can be. Errors of finish() and of the sink; a store
+  // may fail when a part of the text is written.
+  virtual Status write(const TextSink& sink, bool json_lines);
   // From any thread: a program that map() or finish() waits for is ended, and they end with an error.
   virtual void cancel() {}
 

@@ -6,6 +6,11 @@
 
 namespace cairn::tasks {
 
+Status RecordState::write(const TextSink& sink, bool json_lines) {
+  ASSIGN(const Table table, finish());
+  return sink(text_of(table, json_lines));
+}
+
 Status RecordPartial::start(const Split& split) {
   split_ = split;
   splitter_.emplace(format_, split, files_[split.file].size, static_cast<RecordSink&>(*this));
@@ -50,13 +55,22 @@ bool RecordPartial::decode(ByteReader& in) {
   return first_fault_.decode(in) && ranges_.decode(in) && state_->decode(in) && in.ok();
 }
 
-Result<Table> RecordPartial::finish() {
+Status RecordPartial::check() const {
   for (uint32_t file = 0; file < files_.size(); ++file) {
     const Result<const Seam*> whole = ranges_.whole(file);
     if (!whole.ok()) return whole.error();
   }
-  TRY(first_fault_.status());
+  return first_fault_.status();
+}
+
+Result<Table> RecordPartial::finish() {
+  TRY(check());
   return state_->finish();
+}
+
+Status RecordPartial::write(const TextSink& sink, bool json_lines) {
+  TRY(check());
+  return state_->write(sink, json_lines);
 }
 
 }  // namespace cairn::tasks

@@ -26,6 +26,10 @@ class RecordState {
   virtual void encode(ByteWriter& out) const = 0;
   virtual bool decode(ByteReader& in) = 0;  // into an empty state; false for what encode() cannot have written
   virtual Result<Table> finish() = 0;
+  // As those of a Partial (operator.h), of states that are larger than memory.
+  virtual void use_runs(RunStore&) {}
+  virtual Status settle() { return {}; }
+  virtual Status write(const TextSink& sink, bool json_lines);
 };
 
 class RecordPartial final : public StreamPartial, private RecordSink {
@@ -37,6 +41,9 @@ class RecordPartial final : public StreamPartial, private RecordSink {
   void encode(ByteWriter& out) const override;
   bool decode(ByteReader& in) override;
   Result<Table> finish() override;
+  void use_runs(RunStore& store) override { state_->use_runs(store); }
+  Status settle() override { return state_->settle(); }
+  Status write(const TextSink& sink, bool json_lines) override;
 
  protected:
   Status start(const Split& split) override;
@@ -44,6 +51,7 @@ class RecordPartial final : public StreamPartial, private RecordSink {
   Status close() override;
 
  private:
+  Status check() const;  // each byte was mapped, and nothing is wrong
   void on_record(const Record& record) override;
   void on_too_long(uint32_t file, uint64_t offset) override;
 

@@ -35,10 +35,10 @@ Status check_arguments(const OperatorInfo& info, const Arguments& arguments) {
 }  // namespace
 
 std::span<const OperatorInfo> operators() {
-  static const std::vector<OperatorInfo> all = {bsearch_operator(),      checksum_operator(), convert_operator(),
-                                                dedup_report_operator(), exec_operator(),     generate_operator(),
-                                                grep_operator(),         read_operator(),     stats_operator(),
-                                                top_operator(),          wc_operator(),       write_operator()};
+  static const std::vector<OperatorInfo> all = {
+      bsearch_operator(),  checksum_operator(), convert_operator(), dedup_report_operator(), exec_operator(),
+      generate_operator(), grep_operator(),     read_operator(),    sort_operator(),         stats_operator(),
+      top_operator(),      wc_operator(),       write_operator()};
   return all;
 }
 

@@ -44,6 +44,7 @@ OperatorInfo exec_operator();
 OperatorInfo generate_operator();
 OperatorInfo grep_operator();
 OperatorInfo read_operator();
+OperatorInfo sort_operator();
 OperatorInfo stats_operator();
 OperatorInfo top_operator();
 OperatorInfo wc_operator();

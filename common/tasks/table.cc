@@ -58,6 +58,8 @@ std::string to_csv(const Table& table) {
   return out;
 }
 
+std::string text_of(const Table& table, bool json_lines) { return json_lines ? to_json_lines(table) : to_csv(table); }
+
 std::string to_json_lines(const Table& table) {
   std::string out;
   for (const auto& row : table.rows) {

@@ -23,5 +23,6 @@ struct Table {
 std::string to_csv(const Table& table);
 // One object for each row (https://jsonlines.org). Numbers as above; what is missing or not finite is null.
 std::string to_json_lines(const Table& table);
+std::string text_of(const Table& table, bool json_lines);  // one of the two
 
 }  // namespace cairn::tasks

@@ -44,7 +44,7 @@ class TaskRun(ClusterTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        for folder in ("text", "sales", "big", "results"):
+        for folder in ("text", "sales", "big", "sorted", "results"):
             os.mkdir(os.path.join(cls.mount, folder))
         texts = {"empty": b"", "one": b"\n", "inline": b"a few words, no line end", "packed0": words(1, 900), "packed1": words(2, 3000) + b"end",
                  "many cells": words(3, 250_000)}
@@ -58,6 +58,7 @@ class TaskRun(ClusterTest):
             os.fsync(file.fileno())
         for name, rows, ending in [("head alone", 0, "\n"), ("inline", 12, "\r\n"), ("cells", 30_000, "\n"), *((f"packed{i}", 40 * i + 1, "\n") for i in range(12))]:
             write_file(os.path.join(cls.mount, "sales", name + ".csv"), csv_text(rows, rows, ending))
+        write_file(os.path.join(cls.mount, "sorted", "words"), b"\n".join(sorted(words(3, 250_000).split(b"\n"))))
         for i in range(3):
             write_file(os.path.join(cls.mount, "big", f"{i}.csv"), csv_text(100 + i, 150_000))
 
@@ -93,6 +94,10 @@ class TaskRun(ClusterTest):
         yield ["stats", "--column", "amount", "--group-by", "label", "--quantiles", "0,0.5,0.99", *self.sales()]
         yield ["top", "--column", "amount", "--rows", "20", *self.sales()]
         yield ["top", "--column", "label", "--frequent", *self.sales()]
+        yield ["sort", "--memory", "64K", *self.texts()]
+        yield ["sort", "--column", "amount", "--numeric", "--reverse", *self.sales()[:2]]
+        yield ["bsearch", "--prefix", "foo", "--replace", self.path("sorted", "words")]
+        yield ["dedup-report", "--block", "4K", *self.texts(), *self.sales()]
         yield ["exec", "sed s/foo/FOO/g", *self.texts()]
         yield ["exec", "--merge", "sort -u", "tr -s '[:space:]' '\\n' | sort -u", *self.texts()[:4]]
 

@@ -15,8 +15,9 @@ std::string error_of(const std::string& op, const Arguments& arguments, const st
 }
 
 TEST(ArgumentsTest, ErrorsNameTheOptionTheFileAndWhatWouldBeRight) {
-  EXPECT_THAT(make_operator({"count", {}, {{"f", 0, ""}}}).error().what,
-              HasSubstr("bsearch, checksum, convert, dedup-report, exec, generate, grep, read, stats, top, wc, write"));
+  EXPECT_THAT(
+      make_operator({"count", {}, {{"f", 0, ""}}}).error().what,
+      HasSubstr("bsearch, checksum, convert, dedup-report, exec, generate, grep, read, sort, stats, top, wc, write"));
   EXPECT_THAT(make_operator({"wc", {}, {}}).error().what, HasSubstr("0 files"));
   EXPECT_THAT(error_of("wc", {{"column", "v"}}), HasSubstr("wc has no option \"column\""));
   EXPECT_THAT(error_of("stats", {}), HasSubstr("stats needs --column NAME"));

@@ -4,6 +4,7 @@
 
 #include "common/tasks/csv_record.h"
 #include "common/tasks/quote_survey.h"
+#include "tests/tasks/partials.h"
 
 namespace cairn::tasks {
 namespace {
@@ -30,8 +31,8 @@ std::vector<Split> random_splits(const Operator& op, const std::vector<std::stri
 }
 
 std::string answer_of(Partial& partial) {
-  const Result<Table> table = partial.finish();
-  return table.ok() ? to_csv(*table) : "error: " + table.error().what;
+  const Result<std::string> text = text_of(partial);
+  return text.ok() ? *text : "error: " + text.error().what;
 }
 
 }  // namespace
@@ -54,7 +55,8 @@ Status map_text(Partial& partial, const Split& split, const std::string& text, s
 }
 
 std::string answer_whole(const Operator& op, const std::vector<std::string>& texts) {
-  const std::unique_ptr<Partial> partial = op.empty();
+  Partials partials(op);
+  const std::unique_ptr<Partial> partial = partials.empty();
   for (uint32_t file = 0; file < texts.size(); ++file) {
     const Status mapped = map_text(*partial, {file, 0, texts[file].size()}, texts[file], texts[file].size() + 1);
     if (!mapped.ok()) return "failed: " + mapped.error().what;
@@ -64,14 +66,17 @@ std::string answer_whole(const Operator& op, const std::vector<std::string>& tex
 
 std::string answer_cut(const Operator& op, const std::vector<std::string>& texts, Random& random, uint64_t mean_split) {
   const std::vector<Split> splits = random_splits(op, texts, random, mean_split);
+  Partials partials(op);
   std::vector<std::unique_ptr<Partial>> tasks;
-  for (uint64_t count = 1 + random.below(8); count > 0; --count) tasks.push_back(op.empty());
+  for (uint64_t count = 1 + random.below(8); count > 0; --count) tasks.push_back(partials.empty());
   for (const Split& split : splits) {
     const Status mapped = map_text(*tasks[random.below(tasks.size())], split, texts[split.file], 1 + random.below(20));
     if (!mapped.ok()) return "failed: " + mapped.error().what;
   }
   while (tasks.size() > 1) {
     std::swap(tasks[random.below(tasks.size())], tasks.back());
+    const Status settled = tasks.back()->settle();
+    if (!settled.ok()) return "failed: " + settled.error().what;
     const std::string bytes = encode_partial(op, *tasks.back());
     tasks.pop_back();
     Result<std::unique_ptr<Partial>> received = decode_partial(op, bytes);

@@ -62,6 +62,14 @@ std::string random_csv(Random& random, bool may_fail) {
   return out;
 }
 
+// The same, with one header and order of columns in all files.
+std::string random_same_csv(Random& random, bool may_fail) {
+  while (true) {
+    const std::string text = random_csv(random, may_fail);
+    if (text.find("v,label") < 4) return text;
+  }
+}
+
 // Blocks of 512 bytes of a few kinds, one of zeros; the last one may be short.
 std::string random_blocks(Random& random, bool) {
   std::string out;
@@ -133,6 +141,14 @@ TEST(OperatorsPropertyTest, OfSortedLines) {
   check({"bsearch", {{"key", "b"}, {"replace", "true"}}}, random_sorted, 200, false);
   check({"bsearch", {{"key", "b"}, {"prefix", "true"}}}, random_sorted, 200, true);
   check({"bsearch", {{"key", "bx"}, {"replace", "true"}, {"max-lines", "2"}}}, random_sorted, 200, true);
+}
+
+TEST(OperatorsPropertyTest, OfRuns) {
+  check({"sort", {}}, random_text, 200, false);
+  check({"sort", {{"unique", "true"}, {"reverse", "true"}}}, random_text, 100, false);
+  check({"sort", {{"column", "label"}}}, random_same_csv, 150, false);
+  check({"sort", {{"column", "v"}, {"numeric", "true"}, {"reverse", "true"}}}, random_same_csv, 150, false);
+  check({"sort", {{"column", "v"}, {"numeric", "true"}, {"unique", "true"}}}, random_same_csv, 150, true);
 }
 
 TEST(OperatorsPropertyTest, OfCsv) {

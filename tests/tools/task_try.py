@@ -209,6 +209,38 @@ class TaskTry(unittest.TestCase):
         self.assertEqual((done.returncode, done.stdout), (1, b""))
         self.assertRegex(done.stderr.decode(), "unsorted: offset [0-9]+: the file is not sorted: \"[0-9]+ x*\" stands behind")
 
+    def sorted_text(self, *arguments):
+        """What sort gives, which is the same for all splits, threads and sizes of memory."""
+        texts = set()
+        for split, threads, memory in [("7", "3", "64K"), ("4K", "2", "64K"), ("1M", "1", "64M")]:
+            done = run("sort", *arguments, "--split", split, "--threads", threads, "--memory", memory)
+            self.assertEqual(done.returncode, 0, done.stderr.decode())
+            texts.add(done.stdout)
+        (text,) = texts
+        return text
+
+    def test_sort_is_that_of_coreutils(self):
+        files = [*self.text_files(), self.path("many", b"".join(b"%d\n" % self.rng.randrange(20_000) for _ in range(20_000)))]
+        for flags, own in [([], []), (["-r"], ["--reverse"]), (["-u"], ["--unique"]), (["-u", "-r"], ["--unique", "--reverse"])]:
+            theirs = subprocess.run(["sort", "-s", *flags, *files], env=C_LOCALE, capture_output=True, check=True).stdout
+            self.assertEqual(self.sorted_text(*own, *files), theirs, flags)
+        rows = [f"{self.rng.choice('abc')};{self.rng.randrange(-99, 99) / 4};{i}" for i in range(3000)]
+        plain = self.path("rows", "".join(row + "\n" for row in rows).encode())
+        first = self.path("c0.csv", ("k;v;i\r\n" + "".join(row + "\r\n" for row in rows[:1300])).encode())
+        second = self.path("c1.csv", ("k;v;i\n" + "\n".join(rows[1300:])).encode())
+        for flags, own in [(["-k2,2g"], ["--column", "v", "--numeric"]), (["-k1,1"], ["--column", "k"]), (["-k2,2gr"], ["--column", "v", "--numeric", "--reverse"]),
+                           (["-u", "-k2,2g"], ["--column", "v", "--numeric", "--unique"])]:
+            theirs = subprocess.run(["sort", "-s", "-t;", *flags, plain], env=C_LOCALE, capture_output=True, check=True).stdout
+            self.assertEqual(self.sorted_text(*own, "--delimiter", ";", first, second), b"k;v;i\n" + theirs, flags)
+        out = self.path("sorted.csv")
+        self.assertEqual(run("sort", "--column", "v", "--numeric", "--delimiter", ";", first, second, "--out", out).returncode, 0)
+        found = table_of("bsearch", "--column", "v", "--numeric", "--delimiter", ";", "0", out)
+        self.assertEqual([row["line"] for row in found], [row for row in rows if float(row.split(";")[1]) == 0])
+        lines = [json.loads(line)["line"] for line in self.sorted_text("--json", plain).decode().splitlines()]
+        self.assertEqual(lines, sorted(rows))
+        done = run("sort", "--column", "v", "--delimiter", ";", first, self.path("other.csv", b"v;k;i\n"))
+        self.assertIn("other.csv has another header than", done.stderr.decode())
+
     def test_json_says_the_same(self):
         paths, _ = self.csv_files()
         for op in [["stats", "--column", "amount", "--group-by", "label"], ["top", "--column", "amount"]]:

@@ -13,8 +13,8 @@
 #include "tools/cairn/job_client.h"
 #include "tools/cairn/job_tables.h"
 #include "tools/cairn/job_watch.h"
+#include "tools/cairn/task_operators.h"
 #include "tools/cairn/locate.h"
-#include "tools/cairn/output_file.h"
 #include "tools/cairn/task_generate.h"
 #include "tools/cairn/task_inputs.h"
 #include "tools/cairn/task_table_run.h"
@@ -102,7 +102,7 @@ Result<std::vector<std::string>> files_of(Cluster& cluster, const BenchTasks& wa
 Status keep(const BenchTasks& wanted, const std::string& name, const tasks::Table& table) {
   if (wanted.out.empty()) return {};
   TRY(make_directory(wanted.out));
-  return write_output_file(wanted.out + "/" + name + ".csv", to_csv(table), wanted.force);
+  return deliver({.out = wanted.out + "/" + name + ".csv", .force = wanted.force}, table);
 }
 
 // Bytes of the data that lie on each server: what its tasks of a job that reads all of it own.

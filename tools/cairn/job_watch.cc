@@ -87,7 +87,7 @@ Status check_done(const JobStatus& status) {
 Result<tasks::Table> table_of(JobClient& client, JobId job) {
   programs::SandboxedRunner programs;
   ASSIGN(const JobView view, view_job(client.meta(), job, programs));
-  return merge_results({client.meta(), real_network(), real_clock()}, job, view);
+  return merged_table({client.meta(), real_network(), real_clock()}, job, view);
 }
 
 }  // namespace cairn::tools

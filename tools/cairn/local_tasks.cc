@@ -15,9 +15,9 @@
 #include "common/base/unique_fd.h"
 #include "common/tasks/csv_head.h"
 #include "common/tasks/line_border.h"
-#include "common/tasks/operator.h"
 #include "common/tasks/quote_survey.h"
 #include "common/tasks/registry.h"
+#include "tools/cairn/temporary_runs.h"
 
 namespace cairn::tools {
 namespace {
@@ -165,9 +165,11 @@ Status map_all(const Operator& op, std::vector<Split>& splits, std::vector<Reade
   return {};
 }
 
-Result<Table> run_job(const Operator& op, const std::vector<Source>& sources, const LocalOptions& options) {
+Status run_job(const Operator& op, const std::vector<Source>& sources, const LocalOptions& options,
+               const TextSink& sink) {
   ASSIGN(std::vector<Split> splits, cut(op.files(), op.needs(), options.split_bytes));
   std::vector<Reader> readers;
+  TemporaryRuns::All runs;
   std::vector<std::unique_ptr<Partial>> partials;
   if (op.needs().whole_lines) {
     Reader reader(sources);
@@ -176,17 +178,19 @@ Result<Table> run_job(const Operator& op, const std::vector<Source>& sources, co
   for (size_t left = std::clamp<size_t>(splits.size(), 1, options.threads); left > 0; --left) {
     readers.emplace_back(sources);
     partials.push_back(op.empty());
+    runs.push_back(std::make_unique<TemporaryRuns>(runs, static_cast<uint32_t>(runs.size())));
+    partials.back()->use_runs(*runs.back());
   }
   const Status mapped = map_all(op, splits, readers, partials);
   for (const Source& source : sources) TRY(still_the_same(source));  // says more than what follows from a change
   TRY(mapped);
-  return partials[0]->finish();
+  return partials[0]->write(sink, options.json_lines);
 }
 
 }  // namespace
 
-Result<Table> run_locally(const std::string& op, const Arguments& arguments, const std::vector<std::string>& paths,
-                          const LocalOptions& options) {
+Status run_locally(const std::string& op, const Arguments& arguments, const std::vector<std::string>& paths,
+                   const LocalOptions& options, const TextSink& sink) {
   Job job{op, arguments, {}};
   const OperatorInfo* info = find_operator(op);
   const Needs needs = info == nullptr ? Needs{} : info->needs(arguments);
@@ -203,7 +207,7 @@ Result<Table> run_locally(const std::string& op, const Arguments& arguments, con
   }
   ASSIGN(const std::unique_ptr<Operator> made, make_operator(job));
   made->use_programs(options.programs);
-  return run_job(*made, sources, options);
+  return run_job(*made, sources, options, sink);
 }
 
 }  // namespace cairn::tools

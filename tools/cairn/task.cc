@@ -27,9 +27,10 @@ Status run_try(const TryArguments& arguments) {
   ASSIGN(const uint64_t split_bytes, parse_size(arguments.split));
   if (split_bytes == 0) return {Errc::invalid, "--split 0: at least one byte"};
   programs::SandboxedRunner runner;
-  ASSIGN(const tasks::Table table,
-         run_locally(command.op, command.given, command.files, {split_bytes, arguments.threads, runner}));
-  return deliver(table, *command.target);
+  return deliver(*command.target, [&](const tasks::TextSink& sink) {
+    return run_locally(command.op, command.given, command.files,
+                       {split_bytes, arguments.threads, command.target->json, runner}, sink);
+  });
 }
 
 void add_try(CLI::App& task, int& exit_code) {

@@ -124,8 +124,9 @@ Status result(MetaClient& meta, const Arguments& arguments) {
             fmt::format("the result of job {} was written to the file {}", raw(job), status.output->name)};
   programs::SandboxedRunner programs;
   ASSIGN(const JobView view, view_job(meta, job, programs));
-  ASSIGN(const tasks::Table table, merge_results({meta, real_network(), real_clock()}, job, view));
-  return deliver(table, *arguments.target);
+  return deliver(*arguments.target, [&](const tasks::TextSink& sink) {
+    return merge_results({meta, real_network(), real_clock()}, job, view, format_of(*arguments.target), sink);
+  });
 }
 
 Status cancel(MetaClient&, const Arguments& arguments) {

@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <fstream>
+#include <optional>
 #include <sstream>
 
 #include "tools/cairn/output_file.h"
@@ -35,11 +36,29 @@ Status check_target(const TableTarget& target) {
   return {Errc::exists, target.out + " exists; --force replaces it"};
 }
 
-Status deliver(const tasks::Table& table, const TableTarget& target) {
-  const std::string text = target.json ? to_json_lines(table) : to_csv(table);
-  if (!target.out.empty()) return write_output_file(target.out, text, target.force);
-  if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) return {};
-  return {Errc::io, "standard output does not take the result"};
+Status deliver(const TableTarget& target, const std::function<Status(const tasks::TextSink& sink)>& write) {
+  if (target.out.empty()) {
+    const auto print = [](std::string_view text) -> Status {
+      if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) return {};
+      return {Errc::io, "standard output does not take the result"};
+    };
+    return write(print);
+  }
+  std::optional<OutputFile> file;  // made when there is something to write
+  const auto append = [&](std::string_view text) -> Status {
+    if (!file) {
+      ASSIGN(OutputFile created, OutputFile::create(target.out));
+      file.emplace(std::move(created));
+    }
+    return file->append(text);
+  };
+  TRY(write(append));
+  TRY(append({}));
+  return file->commit(target.force);
+}
+
+Status deliver(const TableTarget& target, const tasks::Table& table) {
+  return deliver(target, [&](const tasks::TextSink& sink) { return sink(text_of(table, target.json)); });
 }
 
 CLI::App* add_operator(CLI::App& parent, const tasks::OperatorInfo& info, const std::shared_ptr<OperatorCommand>& into,

@@ -4,11 +4,13 @@
 //   cairn task run  stats --column amount PATHS... --out amounts.csv      on the servers of a cluster
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "common/base/result.h"
+#include "common/meta/jobs.h"
 #include "common/tasks/registry.h"
 #include "common/tasks/table.h"
 #include "tools/cairn/command_line.h"
@@ -20,12 +22,17 @@ struct TableTarget {
   std::string out;  // empty: standard output
   bool csv = false, json = false, force = false;
 };
+inline TableFormat format_of(const TableTarget& target) {
+  return target.json ? TableFormat::json_lines : TableFormat::csv;
+}
 // --out, --force, --csv, --json.
 void add_target(CLI::App& command, const std::shared_ptr<TableTarget>& target);
 // Before the work begins: exists, unless --force.
 Status check_target(const TableTarget& target);
-// Writes the table whole or not at all.
-Status deliver(const tasks::Table& table, const TableTarget& target);
+// Hands `write` a sink for the result: standard output, which gets it as it comes, or a file, which appears when all of
+// it is there.
+Status deliver(const TableTarget& target, const std::function<Status(const tasks::TextSink& sink)>& write);
+Status deliver(const TableTarget& target, const tasks::Table& table);
 
 struct OperatorCommand {
   std::string op;

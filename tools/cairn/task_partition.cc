@@ -68,7 +68,7 @@ Status run(const PartitionArguments& arguments) {
   tasks::Table table{{"File", "Size", "Partition"}, {}};
   for (size_t i = 0; i < inputs.size(); ++i)
     table.rows.push_back({inputs[i].name, files[i].bytes, fmt::format("p{}", parts[i])});
-  return deliver(table, *arguments.target);
+  return deliver(*arguments.target, table);
 }
 
 }  // namespace

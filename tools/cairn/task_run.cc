@@ -6,7 +6,9 @@
 
 #include <memory>
 
+#include "client/jobs/job_results.h"
 #include "common/base/config.h"
+#include "common/programs/sandboxed_runner.h"
 #include "common/tasks/per_file.h"
 #include "tools/cairn/job_client.h"
 #include "tools/cairn/job_progress.h"
@@ -65,7 +67,7 @@ Result<JobOutput> output_of(const TableTarget& target, const NamedPlace& named) 
   output.parent = named.parent;
   output.name = named.name;
   output.replace = target.force;
-  output.format = target.json ? TableFormat::json_lines : TableFormat::csv;
+  output.format = format_of(target);
   output.mode = 0666 & ~mask;
   output.uid = ::geteuid();
   output.gid = ::getegid();
@@ -136,7 +138,7 @@ Status run_table(const RunArguments& arguments) {
   ASSIGN(run.time_limit, parse_duration(arguments.time_limit));
   run.quiet = arguments.quiet;
   ASSIGN(const tasks::Table table, run_task_table(run));
-  return deliver(table, *command.target);
+  return deliver(*command.target, table);
 }
 
 Status run(const RunArguments& arguments) {
@@ -155,8 +157,12 @@ Status run(const RunArguments& arguments) {
   ::pthread_sigmask(SIG_UNBLOCK, &ends, nullptr);  // from here on nothing is to be cancelled
   TRY(check_done(status));
   if (!submitted.output_in_cluster) {
-    ASSIGN(const tasks::Table table, table_of(client, submitted.job));
-    TRY(deliver(table, *arguments.command->target));
+    programs::SandboxedRunner programs;
+    ASSIGN(const JobView view, view_job(client.meta(), submitted.job, programs));
+    const TableTarget& target = *arguments.command->target;
+    TRY(deliver(target, [&](const tasks::TextSink& sink) {
+      return merge_results({client.meta(), real_network(), real_clock()}, submitted.job, view, format_of(target), sink);
+    }));
   }
   tell_changes(status);
   if (shows_progress(arguments.quiet)) say(summary_of(status));

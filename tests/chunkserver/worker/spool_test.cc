@@ -94,7 +94,7 @@ class FetchTest : public SpoolTest {
     result.server = ServerId{4};
     result.results = server.address();
   }
-  Result<std::string> fetch() { return fetch_partial(real_network(), real_clock(), kRef.job, result, 20s); }
+  Result<std::string> fetch() { return PartialFetcher(real_network(), real_clock(), kRef.job, 20s).all(result); }
   RpcServer server;
   TaskResult result;
 };

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "chunkserver/worker/service.h"
+#include "client/jobs/job_results.h"
 #include "common/programs/sandboxed_runner.h"
 #include "tests/chunkserver/worker/fake_jobs.h"
 #include "tests/chunkserver/worker/near_fixture.h"
@@ -185,6 +187,56 @@ TEST_F(TaskAttemptTest, ASurveyGivesHeadsAndStatesThatTheMapNeeds) {
     mapped.push_back(run(assignment));
   }
   EXPECT_EQ(answer_of(mapped), expected());
+}
+
+// The tasks of all owners, whose runs a worker keeps, and their merge over the network.
+class SortedTaskTest : public TaskAttemptTest {
+ protected:
+  void sort(const std::string& memory, std::vector<std::string> contents) {
+    begin("sort", {{"memory", memory}}, std::move(contents));
+    ASSERT_TRUE(spool.open().ok());
+    ASSERT_TRUE(keeper.start({"127.0.0.1", 0}).ok());
+    for (uint32_t owner = 0; owner <= 4; ++owner) {
+      Assignment assignment = everything_of(owner);
+      assignment.ref.task = owner;
+      const FinishTask finish = run(assignment);
+      ASSERT_FALSE(finish.failure) << finish.failure->what;
+      ASSERT_TRUE(finish.spooled && finish.partial.empty());
+      jobs.results.push_back({owner, {}, finish.spooled, ServerId{1}, keeper.address(), kRef.attempt});
+    }
+  }
+  Result<std::string> merge(const std::function<void()>& meanwhile = {}) {
+    ASSIGN(const auto view, cache->view(kRef.job, JobPhase::mapping));
+    MergeHooks hooks;
+    hooks.patience = 0s;
+    std::string text;
+    const auto sink = [&](std::string_view piece) {
+      text += piece;
+      if (meanwhile) meanwhile();
+      return Status();
+    };
+    TRY(merge_results({*meta, real_network(), real_clock()}, kRef.job, *view, TableFormat::csv, sink, hooks));
+    return text;
+  }
+
+  RpcServer keeper{real_network(), real_clock(), worker_processors(spool), kWorkerRpcLimits};
+};
+
+TEST_F(SortedTaskTest, RunsAreKeptByWorkersAndMergedAsAStream) {
+  sort("64K", {words(1'500'000), "a few words"});
+  const auto merged = merge();
+  ASSERT_TRUE(merged.ok()) << merged.error().what;
+  EXPECT_TRUE(*merged == expected());
+}
+
+TEST_F(SortedTaskTest, ARunThatIsLostWhileItIsReadIsMadeAgain) {
+  sort("64M", {words(16'000'000), "a few words"});  // several pieces of each run
+  bool lost = false;
+  const auto merged = merge([&] {
+    if (!std::exchange(lost, true)) spool.forget(kRef.job);
+  });
+  EXPECT_EQ(merged.code(), Errc::busy);
+  ASSERT_FALSE(jobs.lost().empty());
 }
 
 TEST_F(TaskAttemptTest, AMissingColumnIsAnErrorThatEveryAttemptFinds) {
