@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "tools/cairn/job_client.h"
 #include "tools/cairn/job_tables.h"
+#include "tools/cairn/task_client.h"
 
 namespace cairn::tools {
 namespace {

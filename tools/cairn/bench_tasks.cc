@@ -10,13 +10,13 @@
 #include "common/base/config.h"
 #include "common/base/errno_error.h"
 #include "tools/cairn/command_line.h"
-#include "tools/cairn/job_client.h"
 #include "tools/cairn/job_tables.h"
 #include "tools/cairn/job_watch.h"
-#include "tools/cairn/task_operators.h"
 #include "tools/cairn/locate.h"
+#include "tools/cairn/task_client.h"
 #include "tools/cairn/task_generate.h"
 #include "tools/cairn/task_inputs.h"
+#include "tools/cairn/task_operators.h"
 #include "tools/cairn/task_table_run.h"
 #include "tools/cairn/text_table.h"
 #include "tools/cairn/unmount.h"
@@ -38,7 +38,7 @@ class Cluster {
   static Result<Cluster> of(const std::string& directory) {
     ASSIGN(const MountEntry mount, mount_at_or_above(directory));
     ASSIGN(const Address address, parse_address(mount.source));
-    ASSIGN(JobClient client, JobClient::connect(address));
+    ASSIGN(JobClient client, connect_to_jobs(address));
     return Cluster(std::move(client), mount.mountpoint, address);
   }
   const std::string& mountpoint() const { return mountpoint_; }

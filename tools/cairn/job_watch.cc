@@ -34,11 +34,6 @@ bool ended_by_signal(const sigset_t& ends, Duration wait) {
   return ::sigtimedwait(&ends, nullptr, &limit) > 0;
 }
 
-Result<JobStatus> look(JobClient& client, JobId job) {
-  TRY(client.keep_alive());
-  return client.meta().job_status(job);
-}
-
 bool may_pass(Errc code) { return code == Errc::timed_out || code == Errc::unavailable || code == Errc::busy; }
 
 }  // namespace
@@ -58,7 +53,7 @@ Result<JobStatus> watch(JobClient& client, JobId job, JobPhase until, bool quiet
   ProgressLine line(quiet);
   JobProgress progress;
   for (Instant answered = real_clock().now();;) {
-    const Result<JobStatus> status = look(client, job);
+    const Result<JobStatus> status = client.look(job);
     const Instant now = real_clock().now();
     if (status.ok()) {
       answered = now;

@@ -5,7 +5,7 @@
 
 #include "client/jobs/job_view.h"
 #include "common/tasks/table.h"
-#include "tools/cairn/job_client.h"
+#include "tools/cairn/task_client.h"
 
 namespace cairn::tools {
 

@@ -6,10 +6,10 @@
 
 #include "client/jobs/job_results.h"
 #include "common/programs/sandboxed_runner.h"
-#include "tools/cairn/job_client.h"
 #include "tools/cairn/job_progress.h"
 #include "tools/cairn/job_tables.h"
 #include "tools/cairn/locate.h"
+#include "tools/cairn/task_client.h"
 #include "tools/cairn/task_commands.h"
 #include "tools/cairn/task_operators.h"
 #include "tools/cairn/text_table.h"
@@ -132,7 +132,7 @@ Status result(MetaClient& meta, const Arguments& arguments) {
 Status cancel(MetaClient&, const Arguments& arguments) {
   ASSIGN(const JobId job, parse_job(arguments.job));
   ASSIGN(const Address address, find_metaserver(arguments.metaserver, ""));
-  ASSIGN(JobClient client, JobClient::connect(address));
+  ASSIGN(JobClient client, connect_to_jobs(address));
   return client.cancel(job);
 }
 

@@ -10,8 +10,8 @@
 
 #include "common/base/config.h"
 #include "common/stripe/held_ranges.h"
-#include "tools/cairn/job_client.h"
 #include "tools/cairn/locate.h"
+#include "tools/cairn/task_client.h"
 #include "tools/cairn/task_commands.h"
 #include "tools/cairn/task_inputs.h"
 #include "tools/cairn/task_operators.h"

@@ -10,11 +10,11 @@
 #include "common/base/config.h"
 #include "common/programs/sandboxed_runner.h"
 #include "common/tasks/per_file.h"
-#include "tools/cairn/job_client.h"
 #include "tools/cairn/job_progress.h"
 #include "tools/cairn/job_tables.h"
 #include "tools/cairn/job_watch.h"
 #include "tools/cairn/locate.h"
+#include "tools/cairn/task_client.h"
 #include "tools/cairn/task_commands.h"
 #include "tools/cairn/task_generate.h"
 #include "tools/cairn/task_inputs.h"
@@ -143,7 +143,7 @@ Status run_table(const RunArguments& arguments) {
 
 Status run(const RunArguments& arguments) {
   ASSIGN(const Place place, find_place(arguments));
-  ASSIGN(JobClient client, JobClient::connect(place.metaserver));
+  ASSIGN(JobClient client, connect_to_jobs(place.metaserver));
   const sigset_t ends = block_interrupts();
   ASSIGN(const Submitted submitted, submit(client, arguments, place));
   if (arguments.detach) {
@@ -213,7 +213,7 @@ void add_sources(CLI::App& command, const std::string& op, RunArguments& argumen
 // be cut.
 Status plan(const RunArguments& arguments) {
   ASSIGN(const Place place, find_place(arguments));
-  ASSIGN(JobClient client, JobClient::connect(place.metaserver));
+  ASSIGN(JobClient client, connect_to_jobs(place.metaserver));
   const sigset_t ends = block_interrupts();
   ASSIGN(const Submitted submitted, submit(client, arguments, place));
   ASSIGN(const JobStatus status, watch(client, submitted.job, JobPhase::surveying, arguments.quiet, ends));

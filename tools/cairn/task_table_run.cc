@@ -10,8 +10,8 @@
 #include <map>
 
 #include "common/tasks/per_file.h"
-#include "tools/cairn/job_client.h"
 #include "tools/cairn/job_watch.h"
+#include "tools/cairn/task_client.h"
 #include "tools/cairn/task_inputs.h"
 #include "tools/cairn/unmount.h"
 
@@ -110,7 +110,7 @@ Result<tasks::Table> run_task_table(const TableRun& run) {
   for (const TableEntry& entry : run.entries) {
     if (entry.writes > 0) written.push_back(entry);
   }
-  ASSIGN(JobClient client, JobClient::connect(run.metaserver));
+  ASSIGN(JobClient client, connect_to_jobs(run.metaserver));
   TRY(flush_mount(run.mountpoint));  // what was written before is read
   const sigset_t ends = block_interrupts();
   std::vector<JobId> jobs;

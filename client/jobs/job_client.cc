@@ -1,20 +1,16 @@
-#include "tools/cairn/job_client.h"
+#include "client/jobs/job_client.h"
 
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "client/filesystem.h"
 #include "common/base/random.h"
-#include "tools/cairn/locate.h"
 
-namespace cairn::tools {
+namespace cairn {
 
-Result<JobClient> JobClient::connect(const Address& metaserver) {
-  ASSIGN(std::unique_ptr<MetaClient> meta, connect_metaserver(metaserver));
-  JobClient client(std::move(meta));
+Result<JobClient> JobClient::connect(std::unique_ptr<MetaClient> meta, Clock& clock, uint64_t seed) {
+  JobClient client(std::move(meta), clock, seed);
   TRY(client.open());
   return client;
 }
@@ -28,22 +24,30 @@ Status JobClient::open() {
   request.name = "cairn task";
   request.host = Filesystem::host();
   request.pid = ::getpid();
-  request.nonce = random_seed();
+  request.nonce = seed_ == 0 ? random_seed() : mix64(seed_ + ++opened_);
   ASSIGN(const SessionGrant grant, meta_->open_session(request));
-  renew_at_ = real_clock().now() + grant.ttl / 4;
+  renew_at_ = clock_.now() + grant.ttl / 4;
   return {};
 }
 
 Status JobClient::keep_alive() {
-  if (real_clock().now() < renew_at_) return {};
+  if (clock_.now() < renew_at_) return {};
   const auto renewed = meta_->renew_session();
   if (renewed.ok()) {
-    renew_at_ = real_clock().now() + renewed->ttl / 4;
+    renew_at_ = clock_.now() + renewed->ttl / 4;
     return {};
   }
   if (renewed.code() == Errc::no_session) return open();
-  renew_at_ = real_clock().now() + 1s;
+  renew_at_ = clock_.now() + 1s;
   return {};  // the metaserver restarts; what is asked of it next says so
+}
+
+Result<JobStatus> JobClient::look(JobId job) {
+  TRY(keep_alive());
+  Result<JobStatus> status = meta_->job_status(job);
+  if (status.ok() || status.code() != Errc::no_session) return status;
+  TRY(open());
+  return meta_->job_status(job);
 }
 
 Result<JobId> JobClient::submit(SubmitJob job, const std::vector<JobInput>& inputs) {
@@ -69,11 +73,4 @@ Status JobClient::cancel(JobId job) {
   return meta_->cancel_job(job);
 }
 
-Result<JobId> parse_job(const std::string& text) {
-  uint64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error == std::errc() && end == text.data() + text.size() && number > 0) return JobId{number};
-  return {Errc::invalid, fmt::format("\"{}\" is no job; see them by: cairn task list", text)};
-}
-
-}  // namespace cairn::tools
+}  // namespace cairn
