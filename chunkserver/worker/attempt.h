@@ -27,6 +27,8 @@ struct AttemptParts {
   ShardTransport& servers;  // all of them, over `counted`
   CountingNetwork& counted;
   Spool& spool;
+  uint32_t inline_partial = kMaxInlinePartial;  // bytes of a result that is told; a larger one is spooled
+  uint64_t seed = 0;                            // of the nonces of its sessions; 0: from the kernel
 };
 
 // run() is called once, by one thread; the rest by any.

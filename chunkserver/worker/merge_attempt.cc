@@ -55,6 +55,7 @@ Status MergeAttempt::create() {
   FilesystemOptions options;
   options.metaserver = parts_.metaserver;
   options.name = "task output";
+  options.seed = parts_.seed;
   ASSIGN(filesystem_, Filesystem::mount(parts_.network, parts_.clock, options));
   const JobOutput& output = *assignment_.output;
   MakeNode make;

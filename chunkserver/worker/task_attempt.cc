@@ -190,7 +190,7 @@ Status TaskAttempt::map(const JobView& view, LocalShards& local, ShardTransport&
   }
   finish.counters.bytes_sent = finish.partial.size();
   if (files_ != nullptr) finish.outputs = files_->outputs();
-  if (finish.partial.size() > kMaxInlinePartial) {
+  if (finish.partial.size() > parts_.inline_partial) {
     ASSIGN(finish.spooled, parts_.spool.put(ref(), finish.partial));
     finish.partial = {};
   }

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "chunkserver/worker/service.h"
+#include "common/base/random.h"
 
 namespace cairn {
 namespace {
@@ -32,7 +33,7 @@ Worker::Worker(Network& network, Clock& clock, Disk& disk, WorkerOptions options
       jobs_(meta_, programs_),
       spool_(disk, options_.data),
       results_(network, clock, worker_processors(spool_), kWorkerRpcLimits),
-      session_(meta_, clock, fmt::format("worker of server {}", raw(options_.own))) {}
+      session_(meta_, clock, fmt::format("worker of server {}", raw(options_.own)), options_.seed) {}
 
 Status Worker::start() {
   TRY(spool_.open());
@@ -162,8 +163,10 @@ std::shared_ptr<Attempt> Worker::next_attempt(Slot& slot) {
   if (stopping_) return nullptr;
   Given& given = given_[queue_.front()];
   queue_.pop_front();
-  const AttemptParts parts{network_,      options_.metaserver, meta_,        jobs_,        clock_, disk_,
-                           options_.data, options_.own,        slot.servers, slot.counted, spool_};
+  const uint64_t seed = options_.seed == 0 ? 0 : mix64(options_.seed + ++attempts_);
+  const AttemptParts parts{network_, options_.metaserver,     meta_,        jobs_,        clock_,
+                           disk_,    options_.data,           options_.own, slot.servers, slot.counted,
+                           spool_,   options_.inline_partial, seed};
   given.attempt = make_attempt(parts, std::move(*given.waiting));
   given.waiting.reset();
   return given.attempt;

@@ -30,11 +30,13 @@ namespace cairn {
 
 struct WorkerOptions {
   Address metaserver;
-  std::string data;                // the directory of the chunkserver that it stands beside
-  ServerId own{};                  // that chunkserver
-  uint32_t slots = 1;              // tasks at once, 1 .. kMaxTaskSlots
-  Address listen{"127.0.0.1", 0};  // where results that it keeps are fetched
-  std::string advertise_host;      // that others are told; empty: as listened on
+  std::string data;                             // the directory of the chunkserver that it stands beside
+  ServerId own{};                               // that chunkserver
+  uint32_t slots = 1;                           // tasks at once, 1 .. kMaxTaskSlots
+  Address listen{"127.0.0.1", 0};               // where results that it keeps are fetched
+  std::string advertise_host{};                 // that others are told; empty: as listened on
+  uint32_t inline_partial = kMaxInlinePartial;  // bytes of a result that is told; a larger one is spooled
+  uint64_t seed = 0;  // of its sessions' nonces, other at each start; 0: from the kernel. A simulation gives its own.
 };
 
 class Worker {
@@ -91,6 +93,7 @@ class Worker {
   std::deque<TaskRef> queue_;  // of those that wait, in order
   bool stopping_ = false;
   std::optional<bool> reachable_;  // whether the last poll was answered
+  uint64_t attempts_ = 0;          // begun so far
   Instant cleaned_at_;             // of the polling thread
   Thread poller_;
 };

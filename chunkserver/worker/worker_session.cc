@@ -56,7 +56,7 @@ void WorkerSession::open() {
   request.name = name_;
   request.host = Filesystem::host();
   request.pid = ::getpid();
-  request.nonce = random_seed();
+  request.nonce = seed_ == 0 ? random_seed() : mix64(seed_ + ++opened_);
   const Instant asked_at = clock_.now();
   const Result<SessionGrant> grant = meta_.open_session(request);
   Lock lock(mutex_);

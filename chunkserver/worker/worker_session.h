@@ -14,8 +14,9 @@ namespace cairn {
 
 class WorkerSession {
  public:
-  WorkerSession(MetaClient& meta, Clock& clock, std::string name)
-      : meta_(meta), clock_(clock), name_(std::move(name)), core_(0s, clock.now()) {}
+  // seed: of the sessions' nonces; 0: from the kernel.
+  WorkerSession(MetaClient& meta, Clock& clock, std::string name, uint64_t seed = 0)
+      : meta_(meta), clock_(clock), name_(std::move(name)), seed_(seed), core_(0s, clock.now()) {}
   ~WorkerSession() { stop(); }
 
   void start();  // opens a session as soon as the metaserver answers
@@ -32,7 +33,9 @@ class WorkerSession {
   MetaClient& meta_;
   Clock& clock_;
   const std::string name_;
-  Mutex mutex_;  // guards what follows
+  const uint64_t seed_;
+  uint64_t opened_ = 0;  // of the thread: sessions asked for
+  Mutex mutex_;          // guards what follows
   CondVar changed_;
   SessionCore core_;
   bool open_ = false;
