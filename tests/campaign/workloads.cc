@@ -5,44 +5,17 @@
 #include <algorithm>
 
 #include "common/base/random.h"
+#include "tests/campaign/files_worker.h"
+#include "tests/campaign/mounting.h"
 #include "tests/campaign/names_worker.h"
 #include "tests/campaign/shared_worker.h"
-#include "tests/campaign/worker.h"
 
 namespace cairn {
 namespace {
 
 std::unique_ptr<Filesystem> mount(CairnWorld& world, WorkloadState& state, SimMachine& machine) {
-  FilesystemOptions options = state.options.mount;
-  const FilesystemOptions given = world.mount_options(machine);
-  options.metaserver = given.metaserver;
-  options.name = given.name;
   ++state.mounts;
-  Random random(mix64(machine.seed + state.mounts));  // another nonce for each session
-  const Instant patience = machine.clock.now() + 120s;
-  while (true) {
-    options.seed = random() | 1;
-    auto mounted = Filesystem::mount(machine.network, machine.clock, options);
-    if (mounted.ok()) return std::move(mounted).value();
-    // The session of a mount that crashed holds the tree for its TTL, and gets another when the metaserver restarts.
-    world.story().tell("{}: mount: {}", machine.name, mounted.error().what);
-    if (machine.clock.now() > patience) world.story().wrong("cannot mount");
-    world.sleep(100ms);
-  }
-}
-
-std::map<std::string, InodeId> list(CairnWorld& world, Filesystem& files, InodeId directory) {
-  Story& story = world.story();
-  std::map<std::string, InodeId> found;
-  for (uint64_t cookie = 0;;) {
-    const DirectoryPage page = expect(world, "readdir", files.read_directory(directory, cookie, 100, false));
-    for (const Entry& entry : page.entries) {
-      if (!found.emplace(entry.name, entry.attributes.inode).second) story.wrong("readdir: {} twice", entry.name);
-      cookie = entry.cookie;
-    }
-    if (page.complete) return found;
-    if (page.entries.empty()) story.wrong("readdir: an empty page that is not the last");
-  }
+  return mount_patiently(world, machine, state.options.mount, state.mounts);
 }
 
 std::string joined(const std::map<std::string, InodeId>& names) {
@@ -51,12 +24,8 @@ std::string joined(const std::map<std::string, InodeId>& names) {
   return text;
 }
 
-// A request of a client that died may be under way, and happens as long as its session lives: `own` are those that may.
-void wait_for_old_sessions(CairnWorld& world, const WorkloadState& state, int64_t own) {
-  world.wait_until("the sessions of a dead " + state.client + " have ended", 120s, [&] {
-    const std::vector<SessionStatus> sessions = world.status().sessions;
-    return std::ranges::count(sessions, state.client, &SessionStatus::name) <= own;
-  });
+void end_old_sessions(CairnWorld& world, const WorkloadState& state, int64_t own) {
+  wait_for_old_sessions(world, state.client, own);
   world.shared().names.settle(state.index);
 }
 
@@ -67,7 +36,7 @@ void judge(CairnWorld& world, Filesystem& files, WorkloadState& state) {
   for (size_t i = 0; i < state.oracle.directories.size(); ++i) {
     DirectoryModel& directory = state.oracle.directories[i];
     const std::string path = state.directory(i);
-    const auto seen = list(world, files, directory.inode);
+    const auto seen = list_directory(world, files, directory.inode);
     if (!directory.settle(seen)) {
       std::string known;
       for (const auto& [name, file] : directory.names()) known += fmt::format(" {}={}", name, raw(file->inode));
@@ -110,7 +79,7 @@ void work(CairnWorld& world, WorkloadState& state, Filesystem& files, uint64_t s
   for (uint32_t i = 0; i < state.options.workers; ++i) {
     threads.emplace_back(fmt::format("worker{}", i), [&world, &state, &files, i, own_seed = random()] {
       try {
-        Worker worker(world, state, files, i, own_seed);
+        FilesWorker worker(world, state, files, i, own_seed);
         while (!state.finish && !state.broken) worker.step();
         if (!state.broken) worker.end();
       } catch (const CallFailed& failure) {
@@ -151,7 +120,7 @@ void run_mount(CairnWorld& world, WorkloadState& state, SimMachine& machine) {
   state.doing.assign(state.options.workers, "");
   try {
     if (!state.formatted) format(world, *files, state);
-    wait_for_old_sessions(world, state, 1);
+    end_old_sessions(world, state, 1);
     judge(world, *files, state);
   } catch (const CallFailed& failure) {
     end_mount(world, state, failure);
@@ -194,7 +163,7 @@ void run_workload(CairnWorld& world, WorkloadState& state, SimMachine& machine) 
 
 void run_verification(CairnWorld& world, WorkloadState& state, SimMachine& machine) {
   const auto files = mount(world, state, machine);
-  wait_for_old_sessions(world, state, 0);
+  end_old_sessions(world, state, 0);
   judge(world, *files, state);
   world.story().must("close", files->close());
 }

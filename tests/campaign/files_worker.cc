@@ -1,4 +1,4 @@
-#include "tests/campaign/worker.h"
+#include "tests/campaign/files_worker.h"
 
 #include <sys/stat.h>
 
@@ -23,32 +23,32 @@ Result<FileModel::Bytes> read_all(Story& story, Filesystem& files, InodeId inode
   return all;
 }
 
-Worker::Worker(CairnWorld& world, WorkloadState& state, Filesystem& files, uint32_t index, uint64_t seed)
+FilesWorker::FilesWorker(CairnWorld& world, WorkloadState& state, Filesystem& files, uint32_t index, uint64_t seed)
     : world_(world), story_(world.story()), state_(state), files_(files), index_(index), random_(seed) {
   for (const auto& [name, file] : directory().names()) {
     open_.push_back({name, file, expect("open " + name, files_.open(file->inode, false))});
   }
 }
 
-void Worker::end() {
+void FilesWorker::end() {
   for (Open& open : open_) expect("release " + label(open), files_.release(open.handle));
   open_.clear();
 }
 
-std::string Worker::label(const Open& open) const {
+std::string FilesWorker::label(const Open& open) const {
   return fmt::format("{}/{} (inode {})", state_.directory(index_), open.name, raw(open.file->inode));
 }
 
-void Worker::end_if_session_is_lost() {
+void FilesWorker::end_if_session_is_lost() {
   if (files_.lost_sessions() > 0) call_failed(world_, "the session", {Errc::io, "it was lost, with what was buffered"});
 }
 
-void Worker::failed(const std::string& what, const Error& error) {
+void FilesWorker::failed(const std::string& what, const Error& error) {
   if (error.code == Errc::stale_handle) end_if_session_is_lost();  // an open file without a name ends with its session
   call_failed(world_, what, error);
 }
 
-void Worker::step() {
+void FilesWorker::step() {
   end_if_session_is_lost();
   world_.sleep(
       Duration(static_cast<int64_t>(random_.below(static_cast<uint64_t>(state_.options.longest_pause.count()) + 1))));
@@ -107,7 +107,7 @@ void Worker::step() {
   ++state_.calls;
 }
 
-uint64_t Worker::length() {
+uint64_t FilesWorker::length() {
   switch (random_.below(5)) {
     case 0:
       return random_.between(1, 200);
@@ -122,13 +122,13 @@ uint64_t Worker::length() {
   }
 }
 
-FileModel::Bytes Worker::bytes(uint64_t count) {
+FileModel::Bytes FilesWorker::bytes(uint64_t count) {
   FileModel::Bytes made(count);
   for (uint8_t& byte : made) byte = static_cast<uint8_t>(random_());
   return made;
 }
 
-void Worker::write(Open& open, uint64_t offset) {
+void FilesWorker::write(Open& open, uint64_t offset) {
   const FileModel::Bytes data = bytes(length());
   open.file->write(offset, data);
   doing("write " + label(open));
@@ -137,7 +137,7 @@ void Worker::write(Open& open, uint64_t offset) {
 }
 
 // So many extents that they are not released at once when the file goes.
-void Worker::scatter(Open& open) {
+void FilesWorker::scatter(Open& open) {
   for (uint64_t i = random_.between(50, 150); i > 0; --i) {
     const FileModel::Bytes data = bytes(random_.between(1, 20));
     const uint64_t offset = random_.below(state_.options.file_bytes);
@@ -149,7 +149,7 @@ void Worker::scatter(Open& open) {
   sync(open);
 }
 
-void Worker::append(Open& open) {
+void FilesWorker::append(Open& open) {
   const FileModel::Bytes data = bytes(length());
   const uint64_t end = open.file->content().size();
   open.file->write(end, data);
@@ -159,7 +159,7 @@ void Worker::append(Open& open) {
   if (at != end && !state_.broken) wrong("append {} went to {} and the size is {}", label(open), at, end);
 }
 
-void Worker::truncate(Open& open) {
+void FilesWorker::truncate(Open& open) {
   SetAttributes request;
   request.inode = open.file->inode;
   request.size = random_.one_in(5)   ? 0
@@ -172,7 +172,7 @@ void Worker::truncate(Open& open) {
   if (after.size != *request.size) wrong("truncate {} to {} gives {}", label(open), *request.size, after.size);
 }
 
-void Worker::zero(Open& open) {
+void FilesWorker::zero(Open& open) {
   const uint64_t offset = random_.below(state_.options.file_bytes), count = length();
   const bool may_grow = random_.one_in(2);
   open.file->zero(offset, count, may_grow);
@@ -180,7 +180,7 @@ void Worker::zero(Open& open) {
   expect("zero " + label(open), files_.zero_range(open.file->inode, offset, count, may_grow));
 }
 
-void Worker::read(Open& open) {
+void FilesWorker::read(Open& open) {
   const FileModel::Bytes& known = open.file->content();
   const uint64_t offset = random_.below(state_.options.file_bytes);
   FileModel::Bytes seen(length());
@@ -195,7 +195,7 @@ void Worker::read(Open& open) {
   }
 }
 
-void Worker::check(Open& open) {
+void FilesWorker::check(Open& open) {
   doing("read all of " + label(open));
   const FileModel::Bytes seen = expect("read all of " + label(open), read_all(story_, files_, open.file->inode));
   const FileModel::Bytes& known = open.file->content();
@@ -204,7 +204,7 @@ void Worker::check(Open& open) {
   if (a != seen.end()) wrong("{}: byte {} is {:#04x}, not {:#04x}", label(open), a - seen.begin(), *a, *b);
 }
 
-void Worker::sync(Open& open) {
+void FilesWorker::sync(Open& open) {
   const uint64_t mark = open.file->mark();
   doing("fsync " + label(open));
   Status synced = files_.fsync(open.handle);
@@ -220,7 +220,7 @@ void Worker::sync(Open& open) {
   ++state_.syncs;
 }
 
-void Worker::sync_all() {
+void FilesWorker::sync_all() {
   doing("sync_all");
   std::vector<std::pair<FilePointer, uint64_t>> marks;
   for (const DirectoryModel& each : state_.oracle.directories) {
@@ -237,21 +237,21 @@ void Worker::sync_all() {
   ++state_.syncs;
 }
 
-void Worker::change_names(const std::string& what, Names after, const std::function<Status()>& call) {
+void FilesWorker::change_names(const std::string& what, Names after, const std::function<Status()>& call) {
   doing(what);
   directory().begin(std::move(after));
   expect(what, call());
   directory().done();
 }
 
-std::string Worker::unused_name() {
+std::string FilesWorker::unused_name() {
   while (true) {
     std::string name = fmt::format("f{}", next_name_++ % 100);
     if (!directory().names().contains(name)) return name;
   }
 }
 
-void Worker::create() {
+void FilesWorker::create() {
   if (directory().names().size() >= state_.options.files) return;
   const std::string name = unused_name();
   Open open{name, std::make_shared<FileModel>(), 0};
@@ -266,7 +266,7 @@ void Worker::create() {
   open_.push_back(std::move(open));
 }
 
-void Worker::rename() {
+void FilesWorker::rename() {
   const Names& names = directory().names();
   if (names.empty()) return;
   const auto from = std::next(names.begin(), static_cast<std::ptrdiff_t>(random_.below(names.size())));
@@ -281,7 +281,7 @@ void Worker::rename() {
   });
 }
 
-void Worker::unlink() {
+void FilesWorker::unlink() {
   const Names& names = directory().names();
   if (names.empty()) return;
   const std::string name = std::next(names.begin(), static_cast<std::ptrdiff_t>(random_.below(names.size())))->first;
@@ -291,7 +291,7 @@ void Worker::unlink() {
                [&] { return files_.unlink(directory().inode, name); });
 }
 
-void Worker::release_unnamed() {
+void FilesWorker::release_unnamed() {
   for (auto open = open_.begin(); open != open_.end(); ++open) {
     if (std::ranges::any_of(directory().names(), [&](const auto& named) { return named.second == open->file; }))
       continue;

@@ -14,9 +14,9 @@ namespace cairn {
 // The whole content by its size as stat says it.
 Result<FileModel::Bytes> read_all(Story& story, Filesystem& files, InodeId inode);
 
-class Worker {
+class FilesWorker {
  public:
-  Worker(CairnWorld& world, WorkloadState& state, Filesystem& files, uint32_t index, uint64_t seed);
+  FilesWorker(CairnWorld& world, WorkloadState& state, Filesystem& files, uint32_t index, uint64_t seed);
   void step();
   void end();  // releases what it holds open
 
