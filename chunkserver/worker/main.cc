@@ -15,6 +15,7 @@
 #include "common/base/config.h"
 #include "common/base/daemon.h"
 #include "common/base/errno_error.h"
+#include "common/probes/kill_point.h"
 
 namespace cairn {
 namespace {
@@ -91,6 +92,7 @@ Result<ServerId> own_server(const std::string& directory) {
 
 Status serve(const Flags& flags) {
   TRY(end_with_parent(flags.parent));
+  TRY(arm_kill_point_from_environment());
   const sigset_t ends = block_end_signals();
   if (::setpriority(PRIO_PROCESS, 0, kNiceness) != 0) spdlog::warn("niceness {}: {}", kNiceness, std::strerror(errno));
   ASSIGN(const Address metaserver, parse_address(flags.metaserver));

@@ -7,6 +7,7 @@
 
 #include "chunkserver/worker/service.h"
 #include "common/base/random.h"
+#include "common/probes/kill_point.h"
 
 namespace cairn {
 namespace {
@@ -150,7 +151,10 @@ void Worker::take(TaskOrders orders) {
 void Worker::slot_loop(Slot& slot) {
   while (const std::shared_ptr<Attempt> attempt = next_attempt(slot)) {
     spdlog::debug("{} begins", text_of(attempt->ref()));
+    kill_point(KillPoint::task_taken);
     const FinishTask finish = attempt->run();
+    if (!finish.failure)
+      kill_point(attempt->ref().phase == JobPhase::merging ? KillPoint::output_written : KillPoint::task_done);
     report(*attempt, finish);
     Lock lock(mutex_);
     given_.erase(attempt->ref());

@@ -19,6 +19,7 @@ namespace {
 constexpr const char* kMeta = "cairn-metaserver";
 constexpr const char* kChunk = "cairn-chunkserver";
 constexpr const char* kMount = "cairn-mount";
+constexpr const char* kWorker = "cairn-worker";
 constexpr std::array kPoints = {
     KillPointInfo{KillPoint::log_entry_written, "log_entry_written", kMeta, "a log entry is written, not synced"},
     KillPointInfo{KillPoint::log_entry_synced, "log_entry_synced", kMeta, "a log entry is synced, not applied"},
@@ -54,6 +55,10 @@ constexpr std::array kPoints = {
                   "a full or broken chunk is sealed, what it lost may not be stored elsewhere yet"},
     KillPointInfo{KillPoint::commit_answered, "commit_answered", kMount, "a commit is answered, the caller is not"},
     KillPointInfo{KillPoint::name_changed, "name_changed", kMount, "a change of names is done, the caller not told"},
+    KillPointInfo{KillPoint::task_taken, "task_taken", kWorker, "a task was given to a worker, nothing of it is done"},
+    KillPointInfo{KillPoint::task_done, "task_done", kWorker, "a task's result is made, nobody was told"},
+    KillPointInfo{KillPoint::output_written, "output_written", kWorker,
+                  "a job's output is durable under its hidden name, nobody was told"},
 };
 static_assert(kPoints.size() == static_cast<size_t>(KillPoint::count_));
 

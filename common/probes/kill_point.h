@@ -49,13 +49,17 @@ enum class KillPoint : uint8_t {
   chunk_sealed,
   commit_answered,
   name_changed,
+  // cairn-worker
+  task_taken,
+  task_done,
+  output_written,
   count_,
 };
 
 struct KillPointInfo {
   KillPoint point;
   const char* name;     // as the enumerator
-  const char* program;  // cairn-metaserver, cairn-chunkserver or cairn-mount
+  const char* program;  // cairn-metaserver, cairn-chunkserver, cairn-mount or cairn-worker
   const char* what;     // what has been done, and what has not
 };
 std::span<const KillPointInfo> all_kill_points();

@@ -216,7 +216,8 @@ void Trouble::start_everything() {
 
 void Trouble::arm_kill_point() {
   if (armed_) return;
-  const auto points = all_kill_points();
+  const auto points =
+      all_kill_points().first(static_cast<size_t>(KillPoint::task_taken));  // not those of workers
   const KillPointInfo& info = points[random_.below(points.size())];
   const std::string program = info.program;
   Armed armed{info.point, random_.between(1, 4),     CairnWorld::kMeta,

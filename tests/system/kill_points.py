@@ -25,7 +25,8 @@ from libworkers import KINDS, MOUNT_DIED, Hands, seeded_main
 MIXED = "mixed"
 MORE_ROUNDS = 3  # of a point that was not reached
 CUTS = ("alone", "servers", "room")  # who dies: the armed process; with all servers; with all servers and the mount
-PROGRAMS = {"cairn-metaserver": "metaserver", "cairn-chunkserver": None, "cairn-mount": "mount"}  # None: any of them
+# None: any of them. Workers of near-data tasks die in the simulation.
+PROGRAMS = {"cairn-metaserver": "metaserver", "cairn-chunkserver": None, "cairn-mount": "mount"}
 
 # Points that are passed many times a second, and at which pass the process may die.
 OFTEN = {"log_entry_written": (4, 20), "log_entry_synced": (4, 20), "batch_applied": (4, 20), "record_written": (1, 5),
@@ -133,7 +134,9 @@ class Run:
 
     def plan(self):
         points = json.loads(self.cluster.cairn("dev", "kill-points", "--json"))
-        points = [point for point in points if self.only in (None, point["name"])]
+        points = [point for point in points if point["program"] in PROGRAMS and self.only in (None, point["name"])]
+        if not points:
+            raise AssertionError(f"there is no point {self.only} of {', '.join(PROGRAMS)}")
         if SOAK:
             return [(point, kind, cut) for point in points for kind in (*KINDS, MIXED)
                     for cut in (CUTS if kind == MIXED else [self.random.choice(CUTS)])]
