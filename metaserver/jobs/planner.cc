@@ -14,10 +14,6 @@ constexpr uint32_t kRemoveStep = 4096;  // rows
 constexpr int kStepsOfARound = 16;      // of each job
 constexpr uint32_t kMostListed = 4096;  // jobs that are looked at for cleaning up
 
-Duration since_ns(int64_t now_ns, int64_t then_ns) {
-  return std::chrono::nanoseconds(std::max<int64_t>(0, now_ns - then_ns));
-}
-
 }  // namespace
 
 JobPlanner::JobPlanner(Clock& clock, Committer& committer, const OrderedStore& store, Leases& leases,
@@ -73,6 +69,7 @@ void JobPlanner::run() {
 }
 
 Result<bool> JobPlanner::round() {
+  ages_.begin_round(clock_.now(), clock_.wall_ns());
   dispatcher_.tick();
   TRY(fail_given_up());
   bool more = false;
@@ -89,6 +86,7 @@ Result<bool> JobPlanner::round() {
     more |= again.ok() && *again;
   }
   ASSIGN(const bool dirty, clean_up());
+  if (!stopping()) ages_.end_round();
   return more || dirty;
 }
 
@@ -139,7 +137,7 @@ Status JobPlanner::pin(const queries::JobRecord& job) {
 }
 
 std::optional<Error> JobPlanner::overdue(const queries::JobRecord& job) {
-  const Duration age = since_ns(clock_.wall_ns(), job.row.submitted_ns);
+  const Duration age = ages_.since(job.job, JobAges::Event::submitted, job.row.submitted_ns);
   if (job.state.phase == JobPhase::receiving && age > options_.receive_within)
     return Error{Errc::timed_out, "its inputs were not all told; was the program that submitted it stopped?"};
   if (age > std::chrono::milliseconds(job.row.time_limit_ms))
@@ -175,8 +173,8 @@ Result<bool> JobPlanner::clean_up() {
   }
   bool more = false;
   for (size_t i = 0; i < over.size() && !stopping(); ++i) {
-    const bool old =
-        over.size() - i > options_.keep_most || since_ns(clock_.wall_ns(), over[i].state.over_ns) > options_.keep;
+    const bool old = ages_.since(over[i].job, JobAges::Event::over, over[i].state.over_ns) > options_.keep ||
+                     over.size() - i > options_.keep_most;
     if (over[i].state.pins_removed && !old) continue;
     const Result<bool> cleaned = clean_up(over[i], old);
     if (!cleaned.ok())

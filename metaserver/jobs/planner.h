@@ -10,6 +10,7 @@
 
 #include "common/base/thread.h"
 #include "metaserver/jobs/dispatcher.h"
+#include "metaserver/jobs/job_ages.h"
 #include "metaserver/sessions/admission.h"
 
 namespace cairn {
@@ -53,6 +54,7 @@ class JobPlanner {
   Admission& admission_;
   Dispatcher& dispatcher_;
   const Options options_;
+  JobAges ages_;                            // of the thread
   std::optional<Instant> without_workers_;  // of the thread: since when nobody has a slot
   mutable Mutex mutex_;
   CondVar changed_;
