@@ -9,6 +9,7 @@
 
 #include "tests/campaign/campaign.h"
 #include "tests/campaign/cluster_run.h"
+#include "tests/campaign/run_plan.h"
 
 namespace cairn {
 namespace {
@@ -23,6 +24,7 @@ struct Flags {
   std::string bug;
   bool all_bugs = false;
   bool from_scratch = false;
+  bool near_data = false;
 };
 
 void describe(CLI::App& app, Flags& flags) {
@@ -40,6 +42,7 @@ void describe(CLI::App& app, Flags& flags) {
   app.add_option("--seeds", flags.campaign.count, "How many")->capture_default_str();
   app.add_option("--soak-seeds", flags.soak_seeds, "How many instead, if CAIRN_SOAK is set");
   app.add_option("--jobs", flags.campaign.jobs, "How many at a time")->check(CLI::Range(1, 256))->capture_default_str();
+  app.add_flag("--near-data", flags.near_data, "Only seeds with jobs of near-data tasks, about every third; so many");
   app.add_flag("--verbose", flags.campaign.run.loud, "The story as it happens, with what the libraries log");
   app.add_flag("--go-on", flags.campaign.go_on, "Behind a bad seed");
   app.add_flag(
@@ -177,6 +180,7 @@ int main(int argc, char** argv) {
   CLI::App app;
   cairn::describe(app, flags);
   CLI11_PARSE(app, argc, argv);
+  if (flags.near_data) flags.campaign.only = cairn::has_jobs;
   if (std::getenv("CAIRN_SOAK") != nullptr) {
     if (flags.soak_seeds > 0) flags.campaign.count = flags.soak_seeds;
     flags.from_scratch = true;

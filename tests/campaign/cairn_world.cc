@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "chunkserver/chunkserver.h"
+#include "chunkserver/worker/worker.h"
 #include "common/probes/rare_path.h"
 #include "common/rpc/meta_client.h"
 #include "metaserver/metaserver.h"
@@ -10,7 +11,13 @@
 namespace cairn {
 
 CairnWorld::CairnWorld(const WorldOptions& options, int story_to)
-    : options_(options), cluster_(options.seed), story_(cluster_.scheduler(), story_to) {}
+    : options_(options), cluster_(options.seed), story_(cluster_.scheduler(), story_to) {
+  cluster_.scheduler().on_death([this](SimProcess process) {
+    const std::string worker = cluster_.scheduler().name_of(process) + "/worker";
+    // One whose own fiber takes the machine along dies last (SimCluster::die_here).
+    if (cluster_.scheduler().name_of(cluster_.scheduler().current_process()) != worker) cluster_.kill(worker);
+  });
+}
 
 void CairnWorld::serve_for_ever() {
   Mutex mutex;
@@ -56,7 +63,31 @@ void CairnWorld::serve_chunks(SimMachine& machine, uint32_t index) {
   options.buffer_bytes = 8u << 20;
   Chunkserver server(machine.network, machine.clock, machine.disk, options, machine.seed);
   story_.must(fmt::format("the start of chunkserver {}", machine.name), server.start());
+  if (options_.workers && server.wait_until_registered(Instant::never()) && !cluster_.running(worker(index))) {
+    cluster_.start(worker(index), [this, index, own = server.identity().get().server](SimMachine& same) {
+      serve_tasks(same, index, own);
+    });
+  }
   serve_for_ever();
+}
+
+// One that cannot start ends, and is started again: here by itself, after a pause.
+void CairnWorld::serve_tasks(SimMachine& machine, uint32_t index, ServerId own) {
+  ++workers_begun_;
+  WorkerOptions options;
+  options.metaserver = {kMeta, kMetaPort};
+  options.data = "/data";
+  options.own = own;
+  options.slots = options_.task_slots;
+  options.listen = {machine.name, kWorkerPort};
+  options.inline_partial = options_.inline_partial;
+  for (options.seed = machine.seed | 1;; options.seed += 2) {
+    Worker worker(machine.network, machine.clock, machine.disk, options);
+    const Status started = worker.start();
+    if (started.ok()) serve_for_ever();
+    story_.tell("the worker of c{} does not start: {}", index, started.error().what);
+    sleep(1s);
+  }
 }
 
 void CairnWorld::start_servers() {
@@ -65,6 +96,31 @@ void CairnWorld::start_servers() {
     cluster_.start(chunkserver(i), [this, i](SimMachine& machine) { serve_chunks(machine, i); });
   }
   wait_until_all_up();
+}
+
+void CairnWorld::start_jobs(std::function<void(SimMachine&)> program) { cluster_.start(kJobs, std::move(program)); }
+
+void CairnWorld::start_again(const std::string& process) {
+  const size_t slash = process.find('/');
+  const bool is_worker = slash != std::string::npos;
+  if (is_worker && (!cluster_.running(process.substr(0, slash)) || cluster_.running(process))) return;
+  story_.tell("{} starts again", process);
+  cluster_.restart(process);
+}
+
+void CairnWorld::freeze(const std::string& chunkserver) {
+  cluster_.freeze(chunkserver);
+  cluster_.freeze(chunkserver + "/worker");
+}
+
+void CairnWorld::thaw(const std::string& chunkserver) {
+  cluster_.thaw(chunkserver);
+  cluster_.thaw(chunkserver + "/worker");
+}
+
+void CairnWorld::jump_wall(const std::string& machine, Duration by) {
+  cluster_.clock(machine).jump_wall(by);
+  wall_jumped_ |= machine == kMeta;
 }
 
 void CairnWorld::lose_unflushed_metadata() { store_.crash(cluster_.random()()); }
@@ -90,6 +146,7 @@ void CairnWorld::restart_everything() {
   restart_metaserver();
   for (uint32_t i = 0; i < options_.chunkservers; ++i) cluster_.restart(chunkserver(i));
   for (uint32_t i = 0; i < options_.clients; ++i) cluster_.restart(client(i));
+  if (options_.workers) cluster_.restart(kJobs);
 }
 
 void CairnWorld::die_here(SimCluster::Death death) {

@@ -1,7 +1,10 @@
 // All of CairnFS as simulated machines: the metaserver, its chunkservers, and machines of clients.
 //
 //   meta    log on its disk, a MemoryStore beside it        c0 .. c5   a data directory each, labelled host h0 .. h5
-//   client, client1 ..  whatever program the test starts on them
+//   client, client1 ..  whatever program the test starts on them     jobs    the same, of near-data jobs
+//
+// In runs with near-data jobs a worker stands beside each chunkserver, a process of the same machine: the chunkserver
+// starts it when it has registered, and it dies with it.
 //
 // Lives outside of the machines and outlives them. Calls come from the test's own fibers unless they say otherwise.
 #pragma once
@@ -27,7 +30,10 @@ struct WorldOptions {
   Duration session_ttl = 20s;
   Duration quarantine = 5s;  // shorter than cuts of the network: an append under way may outlive its chunk
   uint32_t clients = 1;
-  bool harsh = false;  // more may fail than is promised to be survived: calls may fail, and nothing more
+  bool workers = false;            // of near-data tasks, one beside each chunkserver
+  uint32_t task_slots = 1;         // of each
+  uint32_t inline_partial = 1000;  // bytes; a larger result is spooled
+  bool harsh = false;              // more may fail than is promised to be survived: calls may fail, and nothing more
 };
 
 class CairnWorld {
@@ -35,6 +41,8 @@ class CairnWorld {
   static constexpr const char* kMeta = "meta";
   static constexpr uint16_t kMetaPort = 4000;
   static constexpr uint16_t kChunkPort = 5000;
+  static constexpr uint16_t kWorkerPort = 6000;
+  static constexpr const char* kJobs = "jobs";
 
   CairnWorld(const WorldOptions& options, int story_to);  // a file descriptor
 
@@ -45,14 +53,25 @@ class CairnWorld {
   static uint32_t index_of(const std::string& chunkserver) {
     return static_cast<uint32_t>(std::stoul(chunkserver.substr(1)));
   }
+  static std::string worker(uint32_t index) { return chunkserver(index) + "/worker"; }
   static std::string client(uint32_t index) { return index == 0 ? "client" : fmt::format("client{}", index); }
 
-  void start_servers();  // all, for the first time
+  void start_servers();                                       // all, for the first time
+  void start_jobs(std::function<void(SimMachine&)> program);  // on their machine, for the first time
   void kill_metaserver();
   void cut_metaserver();  // its power
   void restart_metaserver();
   void cut_everything();      // the clients too
   void restart_everything();  // servers and clients
+  // A process that died. A worker starts with its chunkserver, if that does not run; and may have done so.
+  void start_again(const std::string& process);
+  uint64_t workers_begun() const { return workers_begun_; }  // all of them, so far
+  // SIGSTOP and SIGCONT of a chunkserver with its worker.
+  void freeze(const std::string& chunkserver);
+  void thaw(const std::string& chunkserver);
+  void jump_wall(const std::string& machine, Duration by);
+  // The metaserver's has: what is told in hours and days may be over for one that starts then.
+  bool wall_jumped() const { return wall_jumped_; }
   // For a fiber of a machine: its death, here and now (sim_cluster.h).
   [[noreturn]] void die_here(SimCluster::Death death);
 
@@ -91,6 +110,7 @@ class CairnWorld {
  private:
   void serve_metadata(SimMachine& machine);
   void serve_chunks(SimMachine& machine, uint32_t index);
+  void serve_tasks(SimMachine& machine, uint32_t index, ServerId own);
   [[noreturn]] void serve_for_ever();
   void lose_unflushed_metadata();
 
@@ -99,6 +119,8 @@ class CairnWorld {
   SimCluster cluster_;
   Story story_;
   std::function<void()> tell_more_;
+  uint64_t workers_begun_ = 0;
+  bool wall_jumped_ = false;
   bool calm_ = true;
   bool verdict_ = false;
   std::set<std::string> judges_;

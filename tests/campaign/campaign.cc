@@ -30,10 +30,12 @@ Result<CampaignReport> run_campaign(const CampaignOptions& options,
   std::vector<SeedProcess> runs;
   std::vector<pollfd> polled;
   uint64_t next = options.first;
-  const uint64_t end = options.first + options.count;
-  while (next < end || !runs.empty()) {
+  uint64_t left = options.count;
+  while (left > 0 || !runs.empty()) {
     if (report.bad > 0 && !options.go_on) break;  // what still runs is ended
-    if (next < end && runs.size() < options.jobs) {
+    if (left > 0 && runs.size() < options.jobs) {
+      while (options.only && !options.only(next)) ++next;
+      --left;
       ASSIGN(SeedProcess run, SeedProcess::start(next++, options.run));
       runs.push_back(std::move(run));
       continue;

@@ -12,7 +12,8 @@ namespace cairn {
 struct CampaignOptions {
   uint64_t first = 1;
   uint64_t count = 1;
-  uint32_t jobs = 1;  // at a time
+  uint32_t jobs = 1;                             // at a time
+  std::function<bool(uint64_t seed)> only = {};  // these of the seeds; they alone are counted. Empty: all
   RunOptions run;
   bool go_on = false;  // behind a bad seed
 };

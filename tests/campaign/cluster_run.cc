@@ -15,7 +15,9 @@ class ClusterRun {
     for (uint32_t i = 0; i < plan.world.clients; ++i) {
       states_.push_back({.client = CairnWorld::client(i), .index = i, .options = plan.work});
     }
+    jobs_.options = plan.jobs;
     world_.on_hang([this] {
+      jobs_.tell(world_.story());
       for (const WorkloadState& state : states_) state.tell(world_.story());
     });
   }
@@ -25,6 +27,9 @@ class ClusterRun {
     world_.story().tell("seed {}: {}, ec({},{}), cells of {} bytes, {} clients of {} workers, flushes after {} ms",
                         options.seed, options.harsh ? "harsh" : "gentle", options.policy.d, options.policy.m,
                         options.cell_bytes, options.clients, plan_.work.workers, plan_.work.mount.flush_after / 1ms);
+    if (options.workers)
+      world_.story().tell("with near-data jobs: {} submitters of {} files, {} slots, results of {} bytes are spooled",
+                          jobs_.options.submitters, jobs_.options.files, options.task_slots, options.inline_partial);
     const Status end = world_.cluster().run([this] { body(); });
     if (!end.ok()) world_.story().wrong("the simulation: {}", end.error().what);
     return world_.cluster().scheduler().trace_hash();
@@ -37,8 +42,10 @@ class ClusterRun {
       world_.cluster().start(state.client,
                              [this, &state](SimMachine& machine) { run_workload(world_, state, machine); });
     }
+    if (jobs_.options.on) world_.start_jobs([this](SimMachine& machine) { run_jobs(world_, jobs_, machine); });
     world_.wait_until("the clients work", 120s, [&] {
-      return std::ranges::all_of(states_, [](const WorkloadState& state) { return state.formatted; });
+      return jobs_.formatted == jobs_.options.on &&
+             std::ranges::all_of(states_, [](const WorkloadState& state) { return state.formatted; });
     });
     {
       Trouble trouble(world_, random_(), plan_.machines_stop);
@@ -48,14 +55,17 @@ class ClusterRun {
     }
     world_.wait_until_all_up();
     for (WorkloadState& state : states_) end_client(state);
+    if (jobs_.options.on) end_program(CairnWorld::kJobs, jobs_.finish);
     world_.begin_verdict();
     in_a_fresh_mount("all is judged", run_verification);
+    jobs_in_a_fresh_mount("all jobs are judged", run_jobs_verification);
     world_.wait_until("no shard is missing and no chunk open", 30s, [&] {
       const ClusterStatus now = world_.status();
       return now.missing_shards == 0 && now.unreadable_chunks == 0 && now.open_chunks == 0;
     });
     judge_without_m_servers();
     in_a_fresh_mount("all is deleted", run_deletion);
+    jobs_in_a_fresh_mount("all of jobs is deleted", run_jobs_deletion);
     nothing_is_left();
     uint64_t calls = 0, syncs = 0, mounts = 0, failures = 0;
     for (const WorkloadState& state : states_) {
@@ -66,16 +76,30 @@ class ClusterRun {
     }
     world_.story().tell("good: {} calls, {} failed as they may, {} syncs, {} mounts, {} steps", calls, failures, syncs,
                         mounts, world_.cluster().scheduler().steps());
+    if (jobs_.options.on)
+      world_.story().tell("jobs: {} done, {} of their tables lost with a worker, {} cancelled, {} failed as they may",
+                          jobs_.done, jobs_.lost, jobs_.cancelled, jobs_.failed);
   }
 
-  void end_client(WorkloadState& state) {
+  void end_client(WorkloadState& state) { end_program(state.client, state.finish); }
+
+  void end_program(const std::string& machine, bool& finish) {
     if (random_.one_in(3)) {
-      world_.story().tell("{} is killed at the end", state.client);
-      world_.cluster().kill(state.client);
+      world_.story().tell("{} is killed at the end", machine);
+      world_.cluster().kill(machine);
     } else {
-      state.finish = true;
-      world_.wait_until(state.client + " ends", 300s, [&] { return !world_.cluster().running(state.client); });
+      finish = true;
+      world_.wait_until(machine + " ends", 300s, [&] { return !world_.cluster().running(machine); });
     }
+  }
+
+  void jobs_in_a_fresh_mount(const char* what, void (*program)(CairnWorld&, JobsState&, SimMachine&)) {
+    if (!jobs_.options.on) return;
+    jobs_.finish = true;
+    world_.story().tell("{}, by a fresh mount", what);
+    const std::string process = fmt::format("other/{}", ++programs_);
+    world_.cluster().start(process, [this, program](SimMachine& machine) { program(world_, jobs_, machine); });
+    world_.wait_until(what, 600s, [&] { return !world_.cluster().running(process); });
   }
 
   void in_a_fresh_mount(const char* what, void (*program)(CairnWorld&, WorkloadState&, SimMachine&)) {
@@ -103,6 +127,7 @@ class ClusterRun {
       world_.cluster().power_cut(CairnWorld::chunkserver(index));
     }
     in_a_fresh_mount("all is judged without m servers", run_verification);
+    jobs_in_a_fresh_mount("jobs are run without m servers", run_jobs_verification);
     for (const uint32_t index : all) world_.cluster().restart(CairnWorld::chunkserver(index));
     world_.wait_until_all_up();
   }
@@ -132,6 +157,7 @@ class ClusterRun {
   CairnWorld world_;
   Random random_;
   std::vector<WorkloadState> states_;  // of the clients; not moved while they run
+  JobsState jobs_;
   std::vector<uint32_t> rotten_;
   std::vector<uint64_t> suffered_;  // of each chunkserver
   int programs_ = 0;

@@ -10,7 +10,23 @@ T one_of(Random& random, const T (&choices)[N]) {
   return choices[random.below(N)];
 }
 
+void plan_jobs(uint64_t seed, RunPlan& plan) {
+  Random random(mix64(seed ^ 0x7A5C));
+  plan.world.workers = true;
+  plan.world.task_slots = static_cast<uint32_t>(random.between(1, 2));
+  plan.world.inline_partial = random.one_in(2) ? 0 : 1000;
+  plan.jobs.on = true;
+  plan.jobs.submitters = random.one_in(3) ? 2 : 1;
+  plan.jobs.files = static_cast<uint32_t>(random.between(1, 4));
+  plan.jobs.rows = random.one_in(3) ? 200 : 2000;
+  plan.jobs.longest_pause = random.one_in(3) ? 100ms : 2s;
+  plan.jobs.mount = plan.work.mount;
+}
+
 }  // namespace
+
+// The number is one that leaves the seeds that are known to find something as they were before there were jobs.
+bool has_jobs(uint64_t seed) { return mix64(seed ^ 0x142B) % 3 == 0; }
 
 RunPlan plan_of_seed(uint64_t seed) {
   constexpr Code kPolicies[] = {{4, 2}, {4, 2}, {2, 1}, {3, 2}, {1, 2}};
@@ -45,6 +61,7 @@ RunPlan plan_of_seed(uint64_t seed) {
   if (plan.world.clients == 2 && later.one_in(3)) plan.world.clients = 3;
   if (plan.world.clients == 1 && later.one_in(5)) plan.world.clients = 2;
   if (plan.world.clients > 1 && plan.world.harsh) plan.machines_stop = true;  // leases must survive that most of all
+  if (has_jobs(seed)) plan_jobs(seed, plan);
   return plan;
 }
 

@@ -15,6 +15,7 @@ Trouble::Trouble(CairnWorld& world, uint64_t seed, bool machines_stop)
       story_(world.story()),
       random_(seed),
       stops_(mix64(seed ^ 0x570B)),
+      jobs_(mix64(seed ^ 0x10B5)),
       machines_stop_(machines_stop) {
   set_kill_point_handler([this](KillPoint point) { passed(point); });
 }
@@ -33,12 +34,14 @@ void Trouble::run(Duration time) {
     mend_those_due();
     begin_something();
     stop_something();
+    trouble_workers();
   }
   heal();
 }
 
 void Trouble::heal() {
   armed_.reset();
+  armed_worker_.reset();
   thaw_all();
   if (everything_died_) start_everything();
   for (auto& [index, impaired] : impaired_) {
@@ -49,7 +52,7 @@ void Trouble::heal() {
   cluster_.network().set_break_one_in(0);
   cluster_.disk(CairnWorld::kMeta).clear_faults();
   cluster_.disk(CairnWorld::kMeta).set_slowness(1);
-  for (const auto& [process, due] : revivals_) cluster_.restart(process);
+  for (const auto& [process, due] : revivals_) world_.start_again(process);
   revivals_.clear();
   if (!cluster_.running(CairnWorld::kMeta)) world_.restart_metaserver();
   story_.tell("all is healed");
@@ -66,8 +69,7 @@ void Trouble::mend_those_due() {
   });
   std::erase_if(revivals_, [&](const auto& each) {
     if (each.second > now) return false;
-    story_.tell("{} starts again", each.first);
-    cluster_.restart(each.first);
+    world_.start_again(each.first);
     return true;
   });
   // It may have ended itself, over its disk.
@@ -181,7 +183,7 @@ void Trouble::trouble_clock() {
                         : CairnWorld::chunkserver(static_cast<uint32_t>(random_.below(world_.options().chunkservers)));
   const Duration by = random_.one_in(2) ? between(1s, 100h) : -between(1s, 100h);
   story_.tell("the wall clock of {} jumps by {} s", machine, by / 1s);
-  cluster_.clock(machine).jump_wall(by);
+  world_.jump_wall(machine, by);
 }
 
 void Trouble::crash_client() {
@@ -217,7 +219,7 @@ void Trouble::start_everything() {
 void Trouble::arm_kill_point() {
   if (armed_) return;
   const auto points =
-      all_kill_points().first(static_cast<size_t>(KillPoint::task_taken));  // not those of workers
+      all_kill_points().first(static_cast<size_t>(KillPoint::task_taken));  // workers have troubles of their own
   const KillPointInfo& info = points[random_.below(points.size())];
   const std::string program = info.program;
   Armed armed{info.point, random_.between(1, 4),     CairnWorld::kMeta,
@@ -262,6 +264,7 @@ bool Trouble::reserve(uint32_t index, Instant until) {
 
 // In the fiber that passes; may not return.
 void Trouble::passed(KillPoint point) {
+  if (point >= KillPoint::task_taken) return worker_passed(point);
   stop_at(point);
   if (!armed_ || armed_->point != point || armed_->passer != cluster_.machine_here() || --armed_->passes > 0) return;
   const Armed armed = *armed_;

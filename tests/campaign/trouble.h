@@ -42,6 +42,12 @@ class Trouble {
     SimCluster::Death death;
     Instant until;
   };
+  struct ArmedWorker {
+    KillPoint point;
+    uint64_t passes;  // of any worker
+    uint64_t times;   // so many of them, one after the other
+    bool dies;        // otherwise it stands still
+  };
   struct ArmedStop {
     KillPoint point;
     std::string passer;
@@ -87,6 +93,15 @@ class Trouble {
   void thaw_those_due();
   void thaw_all();
 
+  // Of workers and jobs (trouble_workers.cc).
+  void trouble_workers();
+  void kill_worker(uint32_t index);
+  void stop_worker(const std::string& worker);
+  void cut_servers(uint32_t index);
+  void crash_submitter();
+  void worker_passed(KillPoint point);
+  void thaw_workers(Instant due);
+
   // More than may be survived (outage.cc).
   void outage();
   void lose_chunkservers();
@@ -105,6 +120,7 @@ class Trouble {
   Story& story_;
   Random random_;
   Random stops_;  // of machines that stand still: their own, so that the others are the same without them
+  Random jobs_;   // of workers and jobs: the same
   const bool machines_stop_;
   std::map<uint32_t, Impaired> impaired_;    // chunkservers
   std::vector<uint32_t> rotten_;             // among them, for good
@@ -114,7 +130,9 @@ class Trouble {
   std::map<std::string, Instant> thaws_;     // machines that stand still, and go on then
   std::optional<Armed> armed_;
   std::optional<ArmedStop> armed_stop_;
-  bool everything_died_ = false;  // by a kill point
+  std::optional<ArmedWorker> armed_worker_;
+  std::map<std::string, Instant> worker_thaws_;  // workers that stand still alone, and go on then
+  bool everything_died_ = false;                 // by a kill point
 };
 
 }  // namespace cairn

@@ -60,10 +60,10 @@ void Trouble::stop_chunkserver() {
   if (!may_impair(index)) return;
   const std::string name = CairnWorld::chunkserver(index);
   story_.tell("{} stands still", name);
-  cluster_.freeze(name);
+  world_.freeze(name);
   impaired_[index] = {cluster_.scheduler().now() + between(stops_, kShortest, 12s), [this, name] {
                         story_.tell("{} goes on", name);
-                        cluster_.thaw(name);
+                        world_.thaw(name);
                       }};
 }
 
@@ -83,6 +83,7 @@ void Trouble::stop_at(KillPoint point) {
 }
 
 void Trouble::thaw_those_due() {
+  thaw_workers(cluster_.scheduler().now());
   std::erase_if(thaws_, [&](const auto& each) {
     if (each.second > cluster_.scheduler().now()) return false;
     story_.tell("{} goes on", each.first);
@@ -93,6 +94,7 @@ void Trouble::thaw_those_due() {
 
 void Trouble::thaw_all() {
   armed_stop_.reset();
+  thaw_workers(Instant::never());
   for (const auto& [machine, due] : thaws_) cluster_.thaw(machine);
   thaws_.clear();
 }
