@@ -8,6 +8,7 @@
 #include "chunkserver/worker/service.h"
 #include "common/base/random.h"
 #include "common/probes/kill_point.h"
+#include "common/probes/rare_path.h"
 
 namespace cairn {
 namespace {
@@ -153,6 +154,7 @@ void Worker::slot_loop(Slot& slot) {
     spdlog::debug("{} begins", text_of(attempt->ref()));
     kill_point(KillPoint::task_taken);
     const FinishTask finish = attempt->run();
+    if (finish.counters.bytes_decoded > 0) reached(RarePath::decoded_task);
     if (!finish.failure)
       kill_point(attempt->ref().phase == JobPhase::merging ? KillPoint::output_written : KillPoint::task_done);
     report(*attempt, finish);

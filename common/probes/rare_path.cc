@@ -17,7 +17,9 @@ constexpr std::array kNames = {
     "log_replay",       "expired_session",  "quarantine",        "backward_clock",   "recalled_lease",
     "released_orphan",  "recalled_inode",   "reclaimed_leases",  "replaced_session", "slept_past_ttl",
     "ended_in_recall",  "late_answer",      "decoded_shard",     "copied_shard",     "moved_shard",
-    "refused_move",     "refreshed_layout",
+    "refused_move",     "refreshed_layout", "foreign_task",      "retried_task",     "backup_task",
+    "adopted_task",     "resumed_job",      "second_result",     "lost_result",      "unwanted_output",
+    "decoded_task",
 };
 static_assert(kNames.size() == static_cast<size_t>(RarePath::count_));
 

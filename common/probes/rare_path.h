@@ -60,6 +60,16 @@ enum class RarePath : uint8_t {
   moved_shard,       // a chunk's row names another server for a shard
   refused_move,      // a shard was made again, but its row had changed meanwhile
   refreshed_layout,  // a reader asked anew where a chunk's shards are
+  // of near-data jobs
+  foreign_task,     // a task was given to another worker than its owner's
+  retried_task,     // a task was given out again: its attempt had failed, or was lost with its worker
+  backup_task,      // a slow task was started once more elsewhere
+  adopted_task,     // a worker named an attempt that this run of the metaserver did not know
+  resumed_job,      // a job went on after a restart of the metaserver
+  second_result,    // a result came for a task that had one
+  lost_result,      // a result was lost with its worker, and its task done again
+  unwanted_output,  // an output was written, and its job was over or had another one
+  decoded_task,     // a task read bytes that were made from parity
   count_,
 };
 

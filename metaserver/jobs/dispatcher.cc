@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "common/probes/rare_path.h"
+
 namespace cairn {
 
 namespace {
@@ -63,6 +65,7 @@ Status Dispatcher::refresh(JobId id) {
     if (!job.ok() || is_over(job->state.phase)) seen_.erase(id);
   } else if (scheduler_.phase(id) != job->state.phase) {
     const bool of_earlier_run = job->row.birth <= options_.start;
+    if (of_earlier_run) reached(RarePath::resumed_job);
     scheduler_.start_phase(id, job->state.phase, tasks,
                            of_earlier_run ? std::max(now, started_ + options_.reclaim) : now, now);
   }

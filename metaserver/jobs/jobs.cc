@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "common/probes/rare_path.h"
 #include "common/tasks/registry.h"
 
 namespace cairn {
@@ -105,6 +106,7 @@ Result<TaskVerdict> Jobs::finish_task(const Mutation& mutation, FinishTask done)
   const auto* verdict = std::get_if<TaskVerdict>(&answer);
   if (verdict == nullptr) return Error{Errc::invalid, "this request id was used for another request before"};
   if (*verdict == TaskVerdict::changed) return *verdict;  // the attempt goes on
+  if (*verdict == TaskVerdict::already) reached(RarePath::second_result);
   dispatcher_.on_finished(ref, server, !failed || *verdict == TaskVerdict::already);
   const auto job = queries::job(*store_.view(), ref.job);
   const bool survey_over =
@@ -117,6 +119,7 @@ Result<TaskVerdict> Jobs::finish_job(const Mutation& mutation, const FinishJob& 
   ASSIGN(const Answer answer, admission_.change(Command{mutation, 0, done}));
   const auto* finished = std::get_if<JobFinished>(&answer);
   if (finished == nullptr) return Error{Errc::invalid, "this request id was used for another request before"};
+  if (finished->verdict != TaskVerdict::accepted) reached(RarePath::unwanted_output);
   // What the output has replaced is pinned to the worker's session, which has no use for it.
   if (raw(finished->renamed.replaced) != 0 && finished->renamed.replaced_links_left == 0) {
     const Outcome freed = committer_.propose(FreeReplaced{mutation.session, finished->renamed.replaced});

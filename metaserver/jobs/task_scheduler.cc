@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/probes/rare_path.h"
+
 namespace cairn {
 
 namespace {
@@ -89,6 +91,7 @@ bool TaskScheduler::adopt(const RunningTask& running, ServerId server, Instant n
   if (found == job->second.tasks.end() || found->second.attempts.size() >= kMostAttempts) return false;
   // Its worker has not heard yet that its failure has come here.
   if (std::ranges::find(found->second.failed, running.ref.attempt) != found->second.failed.end()) return false;
+  reached(RarePath::adopted_task);
   TaskState& task = found->second;
   if (task.attempts.empty()) {
     for (auto& [owner, queue] : job->second.queues) queue.waiting.erase(running.ref.task);
@@ -209,8 +212,11 @@ TaskRef TaskScheduler::start(JobId id, JobState& job, TaskState& task, ServerId 
   if (task.attempts.empty()) {
     for (auto& [owner, queue] : job.queues) queue.waiting.erase(task.task.number);
     --job.waiting;
+    if (task.losses > 0 || !task.task.avoid.empty()) reached(RarePath::retried_task);
+    if (task.task.owner != kAnybody && task.task.owner != server) reached(RarePath::foreign_task);
   } else {
     ++job.extra_attempts;
+    reached(RarePath::backup_task);
   }
   task.attempts.push_back({ref.attempt, server, now, 0});
   ++job.running;

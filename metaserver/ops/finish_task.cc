@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "metaserver/ops/adopt.h"
+#include "common/probes/rare_path.h"
 #include "metaserver/ops/jobs.h"
 #include "metaserver/ops/operations.h"
 
@@ -160,6 +161,7 @@ Result<Answer> run(Operation& operation, const LostResult& request) {
                              raw(job->id()), name_of(state.phase))};
   ASSIGN(TaskRow task, queries::task(operation.rows, job->id(), request.task));
   if (!task.done || !task.spooled || task.attempt != request.attempt) return Answer();  // it was done again
+  reached(RarePath::lost_result);
   state.result_bytes -= task.spooled->bytes;
   state.bytes_mapped -= task.bytes;
   --state.mapped;
