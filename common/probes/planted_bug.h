@@ -39,6 +39,9 @@ enum class PlantedBug : uint8_t {
   keep_absent_names,
   show_own_change,
   keep_overtaken,
+  count_twice,
+  unpin_early,
+  output_before_sync,
   count_,
 };
 

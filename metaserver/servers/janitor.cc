@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "common/probes/kill_point.h"
+#include "common/probes/planted_bug.h"
 #include "metaserver/state/job_queries.h"
 
 namespace cairn {
@@ -79,7 +80,8 @@ Status Janitor::round() {
   quarantine_.observe(clock_.now(), committer_.last_wall_ns());
   auto died_until_ns = quarantine_.died_until(clock_.now());
   ASSIGN(const std::optional<int64_t> pinned_ns, queries::oldest_pin(*store_.view()));
-  if (died_until_ns && pinned_ns) died_until_ns = std::min(*died_until_ns, *pinned_ns - 1);
+  if (died_until_ns && pinned_ns && !planted(PlantedBug::unpin_early))
+    died_until_ns = std::min(*died_until_ns, *pinned_ns - 1);
   TRY(find_seals());
   if (died_until_ns) TRY(condemn(*died_until_ns));
   TRY(find_removals());
