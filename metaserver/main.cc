@@ -36,6 +36,8 @@ struct Flags {
   std::string quarantine = "60s";
   std::string shard_sweep = "10m";
   std::string down_after = "10m";
+  uint32_t repair_parallel = MetaserverOptions{}.repair_parallel;
+  std::string repair_bandwidth = "0";
   std::string session_ttl = "20s";
   std::string log_segment = "16M";
   std::string flush_every = "30s";
@@ -72,6 +74,11 @@ void describe(CLI::App& app, Flags& flags) {
                  "How often the chunkservers' shards are compared with the metadata")
       ->capture_default_str();
   app.add_option("--down-after", flags.down_after, "A chunkserver silent for so long is down")->capture_default_str();
+  app.add_option("--repair-parallel", flags.repair_parallel, "Shards that are made again or moved at once")
+      ->check(CLI::Range(1, 256))
+      ->capture_default_str();
+  app.add_option("--repair-bandwidth", flags.repair_bandwidth, "Bytes a second of these, like 200M; 0: no bound")
+      ->capture_default_str();
   app.add_option("--session-ttl", flags.session_ttl, "A mount silent for so long has ended")
       ->envname("CAIRN_SESSION_TTL")
       ->capture_default_str();
@@ -99,6 +106,8 @@ Result<MetaserverOptions> options_of(const Flags& flags) {
   ASSIGN(options.shard_sweep, parse_duration(flags.shard_sweep));
   if (options.shard_sweep < 1s) return Error{Errc::invalid, "--shard-sweep is at least 1s"};
   ASSIGN(options.health.down_after, parse_duration(flags.down_after));
+  options.repair_parallel = flags.repair_parallel;
+  ASSIGN(options.repair_bandwidth, parse_size(flags.repair_bandwidth));
   ASSIGN(options.session_ttl, parse_duration(flags.session_ttl));
   if (options.session_ttl < 1s) return Error{Errc::invalid, "--session-ttl is at least 1s"};
   ASSIGN(options.log_segment_bytes, parse_size(flags.log_segment));

@@ -16,6 +16,7 @@
 #include "metaserver/log/recovery.h"
 #include "metaserver/servers/cluster.h"
 #include "metaserver/servers/janitor.h"
+#include "metaserver/servers/repairer.h"
 #include "metaserver/servers/shard_sweep.h"
 #include "metaserver/service.h"
 #include "metaserver/sessions/locks.h"
@@ -27,7 +28,7 @@ namespace cairn {
 namespace {
 
 // Housekeeping calls over the network.
-class NetworkHousekeeping : public ShardHousekeeping, public ShardInventory {
+class NetworkHousekeeping : public ShardHousekeeping, public ShardInventory, public ShardMaking {
  public:
   NetworkHousekeeping(Network& network, Clock& clock, const Cluster& cluster)
       : client_(network, clock, [&cluster](ServerId server, bool) { return cluster.address(server); }) {}
@@ -38,6 +39,9 @@ class NetworkHousekeeping : public ShardHousekeeping, public ShardInventory {
     return client_.punch(shard, place, length, deadline);
   }
   Status remove(const ShardRef& shard, Instant deadline) override { return client_.remove(shard, deadline); }
+  Result<RebuildProgress> rebuild(const RebuildShard& request, Instant deadline) override {
+    return client_.rebuild(request, deadline);
+  }
   Result<std::vector<ShardSummary>> list(ServerId server, Incarnation incarnation, ChunkId after, uint32_t limit,
                                          Instant deadline) override {
     return client_.list_shards(server, incarnation, after, limit, deadline);
@@ -104,8 +108,9 @@ struct Metaserver::Parts {
   std::unique_ptr<Cluster> cluster;
   std::unique_ptr<Jobs> jobs;
   std::unique_ptr<NetworkHousekeeping> housekeeping;
-  std::unique_ptr<Janitor> janitor;
   std::unique_ptr<ShardSweep> sweep;
+  std::unique_ptr<Repairer> repairer;
+  std::unique_ptr<Janitor> janitor;
   std::unique_ptr<StatusReporter> status;
   std::unique_ptr<Ticker> ticker;
   std::unique_ptr<RpcServer> server;
@@ -134,6 +139,7 @@ struct Metaserver::Parts {
     if (ticker) ticker->stop();
     if (jobs) jobs->stop();
     if (janitor) janitor->stop();
+    if (repairer) repairer->stop();
     if (sweep) sweep->stop();
   }
 };
@@ -219,17 +225,29 @@ Status Metaserver::start() {
   parts.jobs = std::make_unique<Jobs>(clock_, *parts.committer, store_, *parts.sessions, *parts.leases,
                                       *parts.admission, *parts.cluster, jobs);
   parts.housekeeping = std::make_unique<NetworkHousekeeping>(network_, clock_, *parts.cluster);
-  parts.janitor = std::make_unique<Janitor>(
-      clock_, *parts.committer, store_, *parts.cluster, *parts.housekeeping,
-      Janitor::Options{
-          .look_every = options_.housekeeping, .quarantine = options_.quarantine, .incarnation = incarnation});
   parts.sweep =
       std::make_unique<ShardSweep>(clock_, store_, *parts.cluster, *parts.housekeeping,
                                    ShardSweep::Options{.interval = options_.shard_sweep, .incarnation = incarnation});
-  parts.status =
-      std::make_unique<StatusReporter>(clock_, store_, *parts.log, *parts.committer, *parts.cluster, *parts.sessions,
-                                       StatusReporter::Findings{.troubles = [&parts] { return parts.troubles(); },
-                                                                .lost = [&parts] { return parts.sweep->lost(); }});
+  parts.repairer = std::make_unique<Repairer>(
+      clock_, *parts.committer, store_, *parts.cluster, *parts.housekeeping,
+      Repairer::Sweep{.lost = [&parts] { return parts.sweep->lost(); },
+                      .found = [&parts](ChunkId chunk, uint8_t shard) { parts.sweep->found(chunk, shard); }},
+      Repairer::Options{.parallel = options_.repair_parallel,
+                        .bytes_per_second = options_.repair_bandwidth,
+                        .look_every = options_.housekeeping,
+                        .incarnation = incarnation,
+                        .seed = random()});
+  parts.janitor = std::make_unique<Janitor>(
+      clock_, *parts.committer, store_, *parts.cluster, *parts.housekeeping,
+      Janitor::Options{.look_every = options_.housekeeping,
+                       .quarantine = options_.quarantine,
+                       .incarnation = incarnation,
+                       .being_made = [&parts](const StaleShard& shard) { return parts.repairer->making(shard); }});
+  parts.status = std::make_unique<StatusReporter>(
+      clock_, store_, *parts.log, *parts.committer, *parts.cluster, *parts.sessions,
+      StatusReporter::Findings{.troubles = [&parts] { return parts.troubles(); },
+                               .lost = [&parts] { return parts.sweep->lost(); },
+                               .repair = [&parts] { return parts.repairer->status(); }});
   parts.server =
       std::make_unique<RpcServer>(network_, clock_,
                                   metaserver_processor({*parts.committer, store_, *parts.sessions, *parts.admission,
@@ -239,6 +257,7 @@ Status Metaserver::start() {
   TRY(parts.server->start(options_.listen));
   parts.janitor->start();
   parts.sweep->start();
+  parts.repairer->start();
   parts.ticker = std::make_unique<Ticker>(clock_, options_.tick, *parts.sessions, *parts.cluster);
   spdlog::info("metadata: {} commands applied ({} replayed from the log), {} chunkservers, {} sessions",
                raw(parts.recovered.applied), parts.recovered.replayed, parts.cluster->servers().size(),
@@ -294,6 +313,14 @@ void Metaserver::add_metrics(Metrics& metrics) const {
   swept("cairn_sweep_misplaced_shards", "Shards that were found where no row names them", &Swept::misplaced);
   swept("cairn_sweep_foreign_shards", "Shards of chunks that this metadata has never given", &Swept::foreign);
   swept("cairn_lost_shards", "Shards of sealed chunks that their servers do not have", &Swept::lost);
+  const auto repair = [&](const char* name, const char* help, auto member) {
+    metrics.gauge_from(name, help, "",
+                       [parts, member] { return static_cast<double>(parts->repairer->status().*member); });
+  };
+  repair("cairn_repair_waiting_shards", "Shards that wait to be made again or moved", &RepairStatus::shards_waiting);
+  repair("cairn_repair_shards_under_way", "Shards that are being made again or moved", &RepairStatus::shards_under_way);
+  repair("cairn_repair_bytes_left", "Live bytes of both", &RepairStatus::bytes_left);
+  repair("cairn_repair_bytes_per_second", "Rate of repair over the last seconds", &RepairStatus::bytes_per_second);
   // Not a number (NaN) where it cannot be told: an alert on > 0 must not be silenced by a failure.
   const auto from_status = [parts](const auto& member) {
     const auto status = parts->status->status(false);

@@ -36,6 +36,8 @@ struct MetaserverOptions {
   Duration tick = 500ms;  // how often silence is looked at
   Duration housekeeping = 1s;
   Duration shard_sweep = 10min;       // between two comparisons of the chunkservers' shards with the metadata
+  uint32_t repair_parallel = 8;       // shards that are made again at once
+  uint64_t repair_bandwidth = 0;      // bytes per second of these; 0: no bound
   uint32_t most_sessions = 4096;      // open at once
   uint32_t most_listed = 100'000;     // inodes of a session (lease_table.h)
   uint32_t most_servers = 10'000;     // registered chunkservers

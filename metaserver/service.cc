@@ -4,6 +4,7 @@
 
 #include "Metaserver.h"
 #include "common/rpc/wire.h"
+#include "metaserver/server_changes.h"
 #include "metaserver/servers/chunk_grants.h"
 #include "metaserver/state/queries.h"
 
@@ -182,6 +183,13 @@ class Service final : public thrift::MetaserverIf {
     read(reply, request, [&](const StoreView& view) {
       return queries::chunks(view, from_wire_id<ChunkId>(request.after), page_limit(request.limit, kMaxChunkPage));
     });
+  }
+  void change_server(thrift::ChangeServerReply& reply, const thrift::ChangeServerRequest& request) override {
+    if (request.state < 0 || request.state >= kServerStates)
+      return answer(reply, Error{Errc::invalid, "a server's state is 0, 1 or 2"});
+    const ChangeServer change{from_wire_id<ServerId>(request.server), static_cast<ServerState>(request.state),
+                              request.force, request.dry_run};
+    answer(reply, cairn::change_server(parts_.cluster, parts_.status, change));
   }
   // ---- near-data jobs
   void submit_job(thrift::JobReply& reply, const thrift::JobRequest& request) override {

@@ -87,6 +87,13 @@ Result<ClusterStatus> StatusReporter::status(bool with_state_hash) const {
                                                                 : 0;
   status.troubles = findings_.troubles();
   status.servers = cluster_.servers();
+  status.repair = findings_.repair();
+  for (const ServerInfo& server : status.servers) {
+    if (server.state != ServerState::draining) continue;
+    const auto load = redundancy.held.find(server.server);
+    status.repair.draining.push_back(load == redundancy.held.end() ? ServerLoad{.server = server.server}
+                                                                   : load->second);
+  }
   status.sessions = sessions_.list();
   ASSIGN(const auto open, queries::open_chunks(*view));
   std::map<SessionId, uint32_t> open_of;
@@ -97,6 +104,37 @@ Result<ClusterStatus> StatusReporter::status(bool with_state_hash) const {
     status.state_hash = fmt::format("{:016x}", hash);
   }
   return status;
+}
+
+Result<ServerChange> StatusReporter::what_follows(ServerId server) const {
+  ServerChange change{.load = {.server = server}};
+  auto without = cluster_.health();
+  without.erase(server);
+  const auto lost = findings_.lost();
+  const auto view = store_.view();
+  constexpr uint32_t kPage = 4096;
+  for (ChunkId after{};;) {
+    ASSIGN(const auto chunks, queries::chunks(*view, after, kPage));
+    for (const ChunkInfo& chunk : chunks) {
+      if (std::ranges::find(chunk.servers, server) == chunk.servers.end()) continue;
+      if (chunk.sealed && chunk.live_bytes == 0) continue;  // dead
+      ++change.load.shards;
+      change.load.bytes += chunk.live_bytes / chunk.code.d;
+      const auto gone = lost->find(chunk.chunk);
+      Redundancy left;
+      left.add(chunk, without, 0, gone == lost->end() ? 0 : gone->second);
+      if (left.least && *left.least <= 0) ++change.at_risk;
+    }
+    if (chunks.size() < kPage) break;
+    after = chunks.back().chunk;
+  }
+  for (const Candidate& other : cluster_.candidates()) {
+    if (other.server == server || other.health != Health::up) continue;
+    change.free_elsewhere +=
+        other.free_bytes - std::min(other.free_bytes, reserve_bytes(other.total_bytes) + other.promised_bytes);
+  }
+  change.bytes_per_second = findings_.repair().bytes_per_second;
+  return change;
 }
 
 Result<FilesystemSpace> StatusReporter::space() const {

@@ -27,11 +27,14 @@ class StatusReporter {
   struct Findings {
     std::function<std::vector<std::string>()> troubles;       // what an administrator must mend, a sentence each
     std::function<std::shared_ptr<const LostShards>()> lost;  // shards that their servers do not have
+    std::function<RepairStatus()> repair;                     // of them and of those that are to move
   };
   StatusReporter(Clock& clock, const OrderedStore& store, const CommandLog& log, const Committer& committer,
                  const Cluster& cluster, const Sessions& sessions, Findings findings);
   // with_state_hash reads every row: for tests and fsck.
   Result<ClusterStatus> status(bool with_state_hash) const;
+  // What follows if the server is taken away or drained, from one scan of the chunks' rows.
+  Result<ServerChange> what_follows(ServerId server) const;
   // Of data, under the storage class of the root: what all servers hold and have free, less parity and reserves.
   Result<FilesystemSpace> space() const;
 

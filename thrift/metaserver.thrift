@@ -217,6 +217,7 @@ service Metaserver {
 
   admin.StatusReply status(1: admin.StatusRequest request)
   admin.ChunkListReply list_chunks(1: admin.ChunkListRequest request)
+  admin.ChangeServerReply change_server(1: admin.ChangeServerRequest request)
 
   task.JobReply submit_job(1: task.JobRequest request)
   EmptyReply add_job_inputs(1: task.JobInputsRequest request)

@@ -383,6 +383,15 @@ Result<std::vector<ChunkInfo>> MetaClient::list_chunks(ChunkId after, uint32_t l
   return state_->call(CAIRN_METHOD(list_chunks), request);
 }
 
+Result<ServerChange> MetaClient::change_server(const ChangeServer& change) {
+  auto request = state_->looking<thrift::ChangeServerRequest>();
+  request.server = static_cast<int32_t>(raw(change.server));
+  request.state = static_cast<int32_t>(change.state);
+  request.force = change.force;
+  request.dry_run = change.dry_run;
+  return state_->call(CAIRN_METHOD(change_server), request);
+}
+
 Result<HeartbeatAnswer> MetaClient::heartbeat(const HeartbeatInfo& info) {
   return state_->call_once(CAIRN_METHOD(heartbeat), to_wire(info), state_->options.attempt_timeout);
 }

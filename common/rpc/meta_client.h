@@ -104,6 +104,7 @@ class MetaClient {
   Result<ClusterMap> cluster_map();
   Result<ClusterStatus> status(bool with_state_hash = false);
   Result<std::vector<ChunkInfo>> list_chunks(ChunkId after, uint32_t limit);
+  Result<ServerChange> change_server(const ChangeServer& change);
 
   // Near-data tasks (common/meta/jobs.h). Pages start at the index `from` and are bounded by the metaserver.
   Result<JobId> submit_job(const SubmitJob& job);  // add_job_inputs follows

@@ -30,10 +30,14 @@ Result<Answer> run(Operation& operation, const CondemnChunks& request);
 Result<Answer> run(Operation& operation, const ChunksRemoved& request);
 Result<Answer> run(Operation& operation, const StripesPunched& request);
 Result<Answer> run(Operation& operation, const SealsConfirmed& request);
+Result<Answer> run(Operation& operation, const PlanShards& request);
+Result<Answer> run(Operation& operation, const MoveShards& request);
+Result<Answer> run(Operation& operation, const StaleShardsRemoved& request);
 // Cluster.
 Result<Answer> run(Operation& operation, const OpenSession& request);
 Result<Answer> run(Operation& operation, const EndSession& request);
 Result<Answer> run(Operation& operation, const RegisterServer& request);
+Result<Answer> run(Operation& operation, const SetServerState& request);
 Result<Answer> run(Operation& operation, const DefineClass& request);
 // Near-data jobs.
 Result<Answer> run(Operation& operation, const AdmitJob& request);

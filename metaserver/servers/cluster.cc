@@ -19,7 +19,7 @@ Status Cluster::restore() {
   for (const Record& record : records) {
     records_[record.server] = record;
     by_uuid_[record.uuid] = record.server;
-    membership_.add(record.server, clock_.now());
+    if (record.state != ServerState::removed) membership_.add(record.server, clock_.now());
   }
   return {};
 }
@@ -40,6 +40,12 @@ Result<HeartbeatAnswer> Cluster::heartbeat(const Heartbeat& report) {
     if (const auto it = by_uuid_.find(report.uuid); it != by_uuid_.end()) {
       server = it->second;
       const Record& record = records_[server];
+      if (record.state == ServerState::removed) {
+        return Error{Errc::not_permitted,
+                     fmt::format("chunkserver {} ({}) was removed from this cluster: give it an empty data directory, "
+                                 "and it joins as a new one",
+                                 raw(server), report.address.text())};
+      }
       known = record.address == report.address && record.labels == report.labels;
     } else if (records_.size() >= options_.most_servers) {
       return Error{Errc::busy, fmt::format("{} chunkservers are registered, and no more are: {} gets no shards",
@@ -57,9 +63,12 @@ Result<HeartbeatAnswer> Cluster::heartbeat(const Heartbeat& report) {
   {
     const Lock lock(mutex_);
     if (!known) {
-      records_[server] = Record{server, report.uuid, report.address, report.labels};
+      const ServerState state = records_[server].state;
+      records_[server] = Record{server, report.uuid, report.address, report.labels, state};
       by_uuid_[report.uuid] = server;
     }
+    if (records_[server].state == ServerState::removed)
+      return Error{Errc::not_permitted, fmt::format("chunkserver {} has just been removed", raw(server))};
     promised_.erase(server);
     transitions = membership_.on_heartbeat(
         server, {report.boot, report.total_bytes, report.free_bytes, report.shards, report.bad_records}, clock_.now());
@@ -68,6 +77,20 @@ Result<HeartbeatAnswer> Cluster::heartbeat(const Heartbeat& report) {
   if (!known && options_.on_map_changed) options_.on_map_changed();
   ASSIGN(const auto counters, queries::counters(*store_.view()));
   return HeartbeatAnswer{server, options_.incarnation, counters.map_epoch, options_.heartbeat_interval};
+}
+
+Status Cluster::set_state(ServerId server, ServerState state) {
+  const Outcome outcome = committer_.propose(SetServerState{server, state});
+  if (!outcome.ok()) return outcome.error();
+  {
+    const Lock lock(mutex_);
+    records_[server].state = state;
+    if (state == ServerState::removed) membership_.remove(server);
+  }
+  health_version_.fetch_add(1, std::memory_order_acq_rel);
+  spdlog::info("chunkserver {} is {}", raw(server), name_of(state));
+  if (options_.on_map_changed) options_.on_map_changed();
+  return {};
 }
 
 void Cluster::tick() {
@@ -87,14 +110,22 @@ void Cluster::note(const std::vector<Transition>& transitions) {
   }
 }
 
+// What is heard of a server, and what was decided about it.
+Health Cluster::health_locked(const Record& record) const {
+  const Health heard = membership_.health(record.server);
+  return heard == Health::up && record.state == ServerState::draining ? Health::draining : heard;
+}
+
 std::vector<ServerInfo> Cluster::servers() const {
   const Lock lock(mutex_);
   const Instant now = clock_.now();
   std::vector<ServerInfo> servers;
   for (const auto& [id, record] : records_) {
+    if (record.state == ServerState::removed) continue;
     ServerInfo info{.server = id, .address = record.address, .uuid = record.uuid, .labels = record.labels};
+    info.state = record.state;
     if (const Membership::Member* member = membership_.find(id); member != nullptr) {
-      info.health = member->health;
+      info.health = health_locked(record);
       info.total_bytes = member->report.total_bytes;
       info.free_bytes = member->report.free_bytes;
       info.boot = member->report.boot;
@@ -120,20 +151,32 @@ Result<ClusterMap> Cluster::map() const {
 Result<Address> Cluster::address(ServerId server) const {
   const Lock lock(mutex_);
   const auto it = records_.find(server);
-  if (it == records_.end()) return Error{Errc::not_found, fmt::format("there is no chunkserver {}", raw(server))};
+  if (it == records_.end() || it->second.state == ServerState::removed)
+    return Error{Errc::not_found, fmt::format("there is no chunkserver {}", raw(server))};
   return it->second.address;
 }
 
 std::map<ServerId, Health> Cluster::health() const {
   const Lock lock(mutex_);
   std::map<ServerId, Health> health;
-  for (const auto& [server, member] : membership_.members()) health[server] = member.health;
+  for (const auto& [server, record] : records_) {
+    if (record.state != ServerState::removed) health[server] = health_locked(record);
+  }
   return health;
 }
 
-bool Cluster::up(ServerId server) const {
+bool Cluster::answers(ServerId server) const {
   const Lock lock(mutex_);
-  return membership_.health(server) == Health::up;
+  return cairn::answers(membership_.health(server));
+}
+
+std::vector<ServerId> Cluster::removed() const {
+  const Lock lock(mutex_);
+  std::vector<ServerId> removed;
+  for (const auto& [server, record] : records_) {
+    if (record.state == ServerState::removed) removed.push_back(server);
+  }
+  return removed;
 }
 
 std::vector<Candidate> Cluster::candidates() const {
@@ -145,10 +188,10 @@ std::vector<Candidate> Cluster::candidates_locked() const {
   std::vector<Candidate> candidates;
   for (const auto& [id, record] : records_) {
     const Membership::Member* member = membership_.find(id);
-    if (member == nullptr) continue;
+    if (member == nullptr || record.state == ServerState::removed) continue;
     const auto promised = promised_.find(id);
-    candidates.push_back({id, record.labels, member->health, member->report.total_bytes, member->report.free_bytes,
-                          promised == promised_.end() ? 0 : promised->second});
+    candidates.push_back({id, record.labels, health_locked(record), member->report.total_bytes,
+                          member->report.free_bytes, promised == promised_.end() ? 0 : promised->second});
   }
   return candidates;
 }

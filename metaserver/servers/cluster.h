@@ -36,16 +36,20 @@ class Cluster {
   // Reads the registered servers back: unknown until they report.
   Status restore();
   // A report of a server; registers it at the first, and again when its address or labels changed.
-  // invalid: it belongs to another database. busy: too many are registered.
+  // invalid: it belongs to another database. busy: too many are registered. not_permitted: it was removed.
   Result<HeartbeatAnswer> heartbeat(const Heartbeat& report);
   void tick();  // about once a second
+  // An administrator's decision. not_found: there is no such server; invalid: it is removed already.
+  Status set_state(ServerId server, ServerState state);
 
   Result<ClusterMap> map() const;
-  std::vector<ServerInfo> servers() const;  // ascending by id
+  // Ascending by id, as all that follows without those that are removed.
+  std::vector<ServerInfo> servers() const;
   Result<Address> address(ServerId server) const;
   std::map<ServerId, Health> health() const;
-  bool up(ServerId server) const;
-  // Raised by each change of a server's health.
+  bool answers(ServerId server) const;  // it is up or draining
+  std::vector<ServerId> removed() const;
+  // Raised by each change of a server's health or state.
   uint64_t health_version() const { return health_version_.load(std::memory_order_acquire); }
 
   // Who takes the shards of `count` new chunks; notes what they may come to hold until the servers report again.
@@ -55,6 +59,7 @@ class Cluster {
  private:
   using Record = queries::ServerRecord;
   std::vector<Candidate> candidates_locked() const;
+  Health health_locked(const Record& record) const;
   void note(const std::vector<Transition>& transitions);
 
   Clock& clock_;

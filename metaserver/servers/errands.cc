@@ -18,6 +18,17 @@ void Errands::add(const Errand& errand, const std::vector<ServerId>& servers) {
   state.servers = servers;
 }
 
+void Errands::move(const Errand& errand, const std::vector<ServerId>& servers) {
+  const auto it = errands_.find(Key{errand.kind, errand.chunk, errand.place});
+  if (it == errands_.end() || it->second.servers == servers) return;
+  State& state = it->second;
+  for (size_t shard = 0; shard < std::max(servers.size(), state.servers.size()); ++shard) {
+    const bool same = shard < servers.size() && shard < state.servers.size() && servers[shard] == state.servers[shard];
+    if (!same) state.confirmed &= ~(uint64_t{1} << shard);
+  }
+  state.servers = servers;
+}
+
 std::vector<ErrandCall> Errands::calls(const std::function<bool(ServerId)>& may_ask) const {
   std::vector<ErrandCall> calls;
   for (const auto& [key, state] : errands_) {

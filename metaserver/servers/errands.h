@@ -35,6 +35,8 @@ class Errands {
  public:
   // Known ones (by kind, chunk and place) keep what is confirmed.
   void add(const Errand& errand, const std::vector<ServerId>& servers);
+  // A known one is for these servers from now on; what was confirmed stays so where the server is the same.
+  void move(const Errand& errand, const std::vector<ServerId>& servers);
   // What can be asked now, server by server: unconfirmed shards on servers for which may_ask is true.
   std::vector<ErrandCall> calls(const std::function<bool(ServerId)>& may_ask) const;
   void confirm(const ErrandCall& call);

@@ -7,6 +7,7 @@
 
 #include "common/probes/kill_point.h"
 #include "common/probes/planted_bug.h"
+#include "metaserver/servers/stale_shards.h"
 #include "metaserver/state/job_queries.h"
 
 namespace cairn {
@@ -86,8 +87,10 @@ Status Janitor::round() {
   if (died_until_ns) TRY(condemn(*died_until_ns));
   TRY(find_removals());
   if (died_until_ns) TRY(find_punches(*died_until_ns));
+  TRY(follow_moves());
   ask_servers();
   TRY(settle());
+  TRY(remove_stale(died_until_ns));
   return release_extents();
 }
 
@@ -159,12 +162,40 @@ Status Janitor::find_punches(int64_t died_until_ns) {
   return {};
 }
 
+// A punch that waits for servers which no longer hold the chunk's shards is one for those that do.
+Status Janitor::follow_moves() {
+  const auto view = store_.view();
+  for (const auto& [chunk, punches] : punches_) {
+    const auto info = queries::chunk(*view, chunk);
+    if (!info.ok() && info.code() == Errc::not_found) continue;
+    if (!info.ok()) return info.error();
+    for (const auto& [place, stripes] : punches) {
+      if (!stripes.empty()) errands_.move({.kind = Errand::Kind::punch, .chunk = chunk, .place = place}, info->servers);
+    }
+  }
+  return {};
+}
+
+Status Janitor::remove_stale(std::optional<int64_t> stale_until_ns) {
+  StaleShardCalls calls;
+  calls.remove = [&](const ShardRef& shard) { return servers_.remove(shard, clock_.now() + options_.call_timeout); };
+  calls.being_made = [&](const StaleShard& shard) { return options_.being_made && options_.being_made(shard); };
+  calls.confirmed = [&](std::vector<StaleShard> shards) { return propose(StaleShardsRemoved{std::move(shards)}); };
+  return remove_stale_shards(store_, cluster_, options_.incarnation, stale_until_ns, calls);
+}
+
 void Janitor::ask_servers() {
+  // Nobody waits for a server that does not belong to the cluster any more.
+  const auto removed = cluster_.removed();
+  const auto gone = [&](ServerId server) { return std::ranges::binary_search(removed, server); };
+  if (!removed.empty()) {
+    for (const ErrandCall& call : errands_.calls(gone)) errands_.confirm(call);
+  }
   const auto health = cluster_.health();
   std::set<ServerId> silent;  // in this round
   const auto up = [&](ServerId server) {
     const auto it = health.find(server);
-    return it != health.end() && it->second == Health::up;
+    return it != health.end() && answers(it->second);
   };
   size_t made = 0;
   for (const ErrandCall& call : errands_.calls(up)) {

@@ -3,6 +3,7 @@
 //   pending seals   --seal on each server-->                    SealsConfirmed
 //   dead stripes    --quarantine--> punch on each server -->    StripesPunched
 //   dead chunks     --quarantine--> CondemnChunks --> remove on each server --> ChunksRemoved
+//   stale shards    --quarantine--> remove on their server -->  StaleShardsRemoved (stale_shards.h)
 //   deleted files   --steps of ReleaseExtents-->                their extent maps are gone
 //
 // The work lists are rows of the store, so nothing is forgotten over a restart. A server that is not up is not asked,
@@ -12,6 +13,7 @@
 // chunkserver.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <set>
 
@@ -42,6 +44,7 @@ class Janitor {
     Duration quarantine = 60s;
     Duration call_timeout = 3s;
     Incarnation incarnation{};
+    std::function<bool(const StaleShard&)> being_made = {};  // by repair, now; empty: none is
   };
   Janitor(Clock& clock, Committer& committer, const OrderedStore& store, const Cluster& cluster,
           ShardHousekeeping& servers, Options options);
@@ -63,7 +66,9 @@ class Janitor {
   Status find_seals();
   Status find_removals();
   Status find_punches(int64_t died_until_ns);
+  Status follow_moves();
   Status condemn(int64_t died_until_ns);
+  Status remove_stale(std::optional<int64_t> stale_until_ns);
   Status release_extents();
   void ask_servers();
   Status ask(const ErrandCall& call);

@@ -50,6 +50,7 @@ class Membership {
 
   // A registered server: unknown until it reports. Adding it again changes nothing.
   void add(ServerId server, Instant now);
+  void remove(ServerId server) { members_.erase(server); }  // it does not belong to the cluster any more
   // Both return the transitions they caused, ordered by server id so that a run can be replayed.
   std::vector<Transition> on_heartbeat(ServerId server, const Report& report, Instant now);
   std::vector<Transition> on_tick(Instant now);

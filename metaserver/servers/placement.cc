@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "common/base/random.h"
 
@@ -133,6 +134,32 @@ Result<Placement> place(const std::vector<Candidate>& candidates, const Placemen
   for (size_t i = placement.servers.size(); i > 1; --i)
     std::swap(placement.servers[i - 1], placement.servers[random.below(i)]);
   return placement;
+}
+
+Result<ServerId> place_shard(const std::vector<Candidate>& candidates, const ShardRequest& request, uint64_t seed) {
+  std::set<std::string> taken;
+  for (const Candidate& candidate : candidates) {
+    if (std::ranges::find(request.others, candidate.server) == request.others.end()) continue;
+    ASSIGN(std::string domain, domain_of(candidate.labels, request.failure_domain));
+    taken.insert(std::move(domain));
+  }
+  std::vector<const Candidate*> usable;
+  for (const Candidate& candidate : candidates) {
+    if (candidate.health != Health::up || usable_bytes(candidate) <= request.bytes) continue;
+    if (std::ranges::find(request.avoid, candidate.server) != request.avoid.end()) continue;
+    ASSIGN(const std::string domain, domain_of(candidate.labels, request.failure_domain));
+    if (!taken.contains(domain)) usable.push_back(&candidate);
+  }
+  if (usable.empty()) {
+    return Error{Errc::no_space, fmt::format("no chunkserver with free space is in a {} that has no shard of the chunk "
+                                             "yet: start or add one, or free space",
+                                             request.failure_domain)};
+  }
+  Random random(seed);
+  const size_t chosen = draw_best_of_two(
+      usable, [](const Candidate* c) { return usable_bytes(*c); }, [](const Candidate* c) { return free_fraction(*c); },
+      random);
+  return usable[chosen]->server;
 }
 
 }  // namespace cairn

@@ -1,4 +1,4 @@
-// Who may take the shards of a new chunk.
+// Who may take the shards of a new chunk, or one shard of an old one.
 //
 //   candidates --up, with room--> by failure domain --two drawn by free space, the emptier kept--> one shard per domain
 //
@@ -47,5 +47,15 @@ uint64_t reserve_bytes(uint64_t total_bytes);
 Result<std::string> domain_of(const Labels& labels, const std::string& failure_domain);
 
 Result<Placement> place(const std::vector<Candidate>& candidates, const PlacementRequest& request, uint64_t seed);
+
+// One shard of a chunk that exists, which moves to another server.
+struct ShardRequest {
+  std::string failure_domain = {};
+  std::vector<ServerId> others = {};  // that hold the other shards: their domains are taken
+  std::vector<ServerId> avoid = {};   // not these
+  uint64_t bytes = 0;                 // that must have room
+};
+// no_space: no other failure domain has a server that can take it.
+Result<ServerId> place_shard(const std::vector<Candidate>& candidates, const ShardRequest& request, uint64_t seed);
 
 }  // namespace cairn

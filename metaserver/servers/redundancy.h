@@ -8,14 +8,16 @@
 #include <map>
 #include <optional>
 
+#include "common/meta/admin.h"
 #include "common/meta/cluster.h"
 
 namespace cairn {
 
 struct Redundancy {
-  uint64_t missing_shards = 0;     // of chunks with live bytes or open, on servers that are not up, or lost
-  uint64_t unreadable_chunks = 0;  // chunks with live bytes and fewer than d present shards
-  uint64_t shortened_chunks = 0;   // chunks with live bytes or open, with fewer data shards than their class says
+  uint64_t missing_shards = 0;          // of chunks with live bytes or open, on servers that are not up, or lost
+  uint64_t unreadable_chunks = 0;       // chunks with live bytes and fewer than d present shards
+  uint64_t shortened_chunks = 0;        // chunks with live bytes or open, with fewer data shards than their class says
+  std::map<ServerId, ServerLoad> held;  // by each server that rows name: of chunks that are not dead
   std::optional<int32_t>
       least;  // of the chunks with live bytes: fewest present shards beyond d; none without such chunks
 

@@ -72,7 +72,7 @@ Status ShardSweep::pass() {
   foreign_now_.clear();
   judged_.clear();
   for (const auto& [server, health] : cluster_.health()) {
-    if (health == Health::up) judged_.insert(server);
+    if (answers(health)) judged_.insert(server);
   }
   for (ChunkId after{};;) {
     ASSIGN(const bool more, step(after));
@@ -130,6 +130,8 @@ Result<bool> ShardSweep::step(ChunkId& after) {
     append_to(sum.foreign, found.foreign);
     append_to(sum.lost, found.lost);
   }
+  TRY(leave_out_stale(*earlier, sum.misplaced));
+  TRY(leave_out_stale(*later, sum.misplaced));
   append_to(removed_, sum.removed);
   for (const ShardAt& shard : sum.foreign) foreign_now_[shard.server] = shard.chunk;
   if (!sum.misplaced.empty())
@@ -149,7 +151,7 @@ std::map<ServerId, ShardSweep::Listing> ShardSweep::ask(ChunkRange range) {
   std::map<ServerId, Listing> listings;
   const std::set<ServerId> servers = judged_;
   for (const ServerId server : servers) {
-    auto listing = cluster_.up(server) ? list(server, range) : Error{Errc::unavailable, "it is not up any more"};
+    auto listing = cluster_.answers(server) ? list(server, range) : Error{Errc::unavailable, "it is not up any more"};
     if (listing.ok()) {
       listings.emplace(server, std::move(*listing));
       continue;
@@ -172,6 +174,28 @@ Result<ShardSweep::Listing> ShardSweep::list(ServerId server, ChunkRange range) 
     if (page.size() < kShardPage || page.back().chunk >= range.upto) return all;
     after = page.back().chunk;
   }
+}
+
+// Those that a move has left behind, or that are being made before a move, are somebody else's work.
+Status ShardSweep::leave_out_stale(const StoreView& view, std::vector<ShardAt>& misplaced) const {
+  std::vector<ShardAt> rest;
+  for (const ShardAt& shard : misplaced) {
+    ASSIGN(const auto since_ns, queries::stale_since_ns(view, {shard.server, shard.chunk, shard.shard}));
+    if (!since_ns) rest.push_back(shard);
+  }
+  misplaced = std::move(rest);
+  return {};
+}
+
+void ShardSweep::found(ChunkId chunk, uint8_t shard) {
+  const Lock lock(mutex_);
+  LostShards next = *lost_;
+  const auto it = next.find(chunk);
+  if (it == next.end() || ((it->second >> shard) & 1) == 0) return;
+  it->second &= ~(uint64_t{1} << shard);
+  if (it->second == 0) next.erase(it);
+  lost_ = std::make_shared<const LostShards>(std::move(next));
+  --counts_.lost;
 }
 
 void ShardSweep::note_lost(ChunkRange range, const ChunkRows& rows, const std::set<ServerId>& asked,
@@ -237,7 +261,7 @@ Status ShardSweep::remove(const ShardAt& shard) {
   const auto row = queries::chunk(*view, shard.chunk);
   if (row.ok()) return {};
   if (row.code() != Errc::not_found) return row.error();
-  if (!cluster_.up(shard.server)) return {};
+  if (!cluster_.answers(shard.server)) return {};
   const Status removed = servers_.remove({shard.server, options_.incarnation, shard.chunk, shard.shard},
                                          clock_.now() + options_.call_timeout);
   if (!removed.ok()) {

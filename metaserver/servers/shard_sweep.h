@@ -2,7 +2,7 @@
 //
 //   chunks of a range of ids  --ask each server that is up for its shards of the range-->  compare_shards()
 //      removed     an append that came too late has made the file again: removed once more, at the end of the pass
-//      misplaced   told, and left alone
+//      misplaced   told, and left alone; but not if it is known as stale (stale_shards.h)
 //      lost        counted in status (missing_shards), until a later pass finds it
 //      foreign     the metadata is older than the shards, as a backup is: told loudly, and nothing at all is removed
 //
@@ -59,6 +59,7 @@ class ShardSweep {
   Status pass();
 
   std::shared_ptr<const LostShards> lost() const;  // another object when something changed
+  void found(ChunkId chunk, uint8_t shard);        // it was made again where it was lost
   Counts counts() const;
   std::string trouble() const;  // for an administrator; empty if there is none
 
@@ -70,6 +71,7 @@ class ShardSweep {
   Result<bool> step(ChunkId& after);  // false: it was the last
   std::map<ServerId, Listing> ask(ChunkRange range);
   Result<Listing> list(ServerId server, ChunkRange range);
+  Status leave_out_stale(const StoreView& view, std::vector<ShardAt>& misplaced) const;
   void note_lost(ChunkRange range, const ChunkRows& rows, const std::set<ServerId>& asked,
                  const std::vector<ShardAt>& lost);
   Status end_pass();

@@ -3,31 +3,12 @@
 
 #include "metaserver/state/command_codec.h"
 #include "metaserver/state/queries.h"
+#include "metaserver/state/row_list.h"
 #include "metaserver/state/rows.h"
 
 namespace cairn::queries {
 
 namespace {
-
-// Makes a list of a range of rows: one(key, value) gives each element or what is wrong with the row. Stops at `limit`.
-template <typename T, typename One>
-Result<std::vector<T>> list(const StoreView& view, const std::string& from, const std::string& to, size_t limit,
-                            One one) {
-  std::vector<T> found;
-  Status damaged;
-  if (limit == 0) return found;
-  TRY(view.scan(from, to, [&](std::string_view key, std::string_view value) {
-    Result<T> element = one(key, value);
-    if (!element.ok()) {
-      damaged = element.error();
-      return false;
-    }
-    found.push_back(std::move(*element));
-    return found.size() < limit;
-  }));
-  TRY(damaged);
-  return found;
-}
 
 // The one number that a key of this table consists of.
 Result<uint64_t> number_of(Table table, std::string_view key) {
@@ -183,15 +164,17 @@ Result<std::optional<SessionRecord>> session(const StoreView& view, SessionId id
 }
 
 Result<std::vector<ServerRecord>> servers(const StoreView& view) {
-  return list<ServerRecord>(
-      view, keys::first(Table::server), keys::last(Table::server), SIZE_MAX,
-      [](std::string_view key, std::string_view value) -> Result<ServerRecord> {
-        keys::Reader reader(Table::server, key);
-        const ServerId server{reader.number32()};
-        TRY(reader.finish());
-        ASSIGN(ServerRow row, decode_row<ServerRow>(value));
-        return ServerRecord{server, std::move(row.uuid), std::move(row.address), std::move(row.labels)};
-      });
+  return list<ServerRecord>(view, keys::first(Table::server), keys::last(Table::server), SIZE_MAX,
+                            [&](std::string_view key, std::string_view value) -> Result<ServerRecord> {
+                              keys::Reader reader(Table::server, key);
+                              const ServerId server{reader.number32()};
+                              TRY(reader.finish());
+                              ASSIGN(ServerRow row, decode_row<ServerRow>(value));
+                              ASSIGN(const std::optional<ServerStateRow> state,
+                                     find_row<ServerStateRow>(view, keys::server_state(server)));
+                              return ServerRecord{server, std::move(row.uuid), std::move(row.address),
+                                                  std::move(row.labels), state ? state->state : ServerState::active};
+                            });
 }
 
 Result<std::vector<StorageClass>> classes(const StoreView& view) {

@@ -12,6 +12,7 @@
 
 #include "common/base/result.h"
 #include "common/base/types.h"
+#include "common/meta/cluster.h"
 #include "common/meta/jobs.h"
 #include "common/meta/requests.h"
 #include "common/meta/session.h"
@@ -106,6 +107,34 @@ struct RemoveJobRows {  // of a job that is over: the pins, or everything
   uint32_t limit = 0;
   bool whole = false;
 };
+// A shard that moves is made at its new server first, then the chunk's row names it there. Whatever lies where no row
+// names it is written down as stale, before it is made and after it was moved away, so that it is removed in the end
+// whatever happens between.
+struct StaleShard {  // a shard on a server that its chunk's row does not name for it
+  ServerId server{};
+  ChunkId chunk{};
+  uint8_t shard = 0;
+  auto operator<=>(const StaleShard&) const = default;
+};
+struct PlanShards {  // they will be made there, and are stale until a move names them. exists: one is there, or planned
+  std::vector<StaleShard> shards;
+};
+struct ShardMove {
+  ChunkId chunk{};
+  uint8_t shard = 0;
+  ServerId from{};
+  ServerId to{};
+};
+struct MoveShards {  // each for itself: one that its chunk's row does not allow any more is left stale, and no error
+  std::vector<ShardMove> moves;
+};
+struct StaleShardsRemoved {  // their servers have confirmed
+  std::vector<StaleShard> shards;
+};
+struct SetServerState {  // removed is for good
+  ServerId server{};
+  ServerState state = ServerState::active;
+};
 struct FreeReplaced {  // an orphan that a finished job's output replaced: its session, a worker's, has no use for it
   SessionId session{};
   InodeId inode{};
@@ -117,7 +146,8 @@ using CommandBody =
                  Commit, SealChunks, OpenSession, EndSession, CreateChunks, RegisterServer, DefineClass, SealForRepair,
                  ReleaseExtents, CondemnChunks, ChunksRemoved, StripesPunched, SealsConfirmed, PinOrphan, AdmitJob,
                  AddJobInputs, CancelJob, FinishTask, FinishJob, LostResult, PinInputs, CutTasks, SetQuoteStates,
-                 StartMerge, FailJob, RemoveJobRows, FreeReplaced, MakeAnonymous>;
+                 StartMerge, FailJob, RemoveJobRows, FreeReplaced, MakeAnonymous, PlanShards, MoveShards,
+                 StaleShardsRemoved, SetServerState>;
 
 struct Command {
   Mutation mutation;    // session 0: the metaserver's own, without a stored outcome

@@ -200,6 +200,31 @@ auto fields(V& v) {
   return std::tie(v.session, v.inode);
 }
 
+template <Of<PlanShards> V>
+auto fields(V& v) {
+  return std::tie(v.shards);
+}
+template <Of<ShardMove> V>
+auto fields(V& v) {
+  return std::tie(v.chunk, v.shard, v.from, v.to);
+}
+template <Of<MoveShards> V>
+auto fields(V& v) {
+  return std::tie(v.moves);
+}
+template <Of<StaleShard> V>
+auto fields(V& v) {
+  return std::tie(v.server, v.chunk, v.shard);
+}
+template <Of<StaleShardsRemoved> V>
+auto fields(V& v) {
+  return std::tie(v.shards);
+}
+template <Of<SetServerState> V>
+auto fields(V& v) {
+  return std::tie(v.server, v.state);
+}
+
 template <Of<Entry> V>
 auto fields(V& v) {
   return std::tie(v.parent, v.name, v.attributes, v.cookie);
@@ -303,7 +328,9 @@ const char* name_of(const CommandBody& body) {
                                            "cut_tasks",       "set_quote_states",
                                            "start_merge",     "fail_job",
                                            "remove_job_rows", "free_replaced",
-                                           "make_anonymous"};
+                                           "make_anonymous",  "plan_shards",
+                                           "move_shards",     "stale_shards_removed",
+                                           "set_server_state"};
   static_assert(std::size(kNames) == std::variant_size_v<CommandBody>);
   return kNames[body.index()];
 }

@@ -45,6 +45,9 @@ std::string dead_chunk(int64_t died_ns, ChunkId chunk) {
   return start(Table::dead_chunk).u64_be(static_cast<uint64_t>(died_ns)).u64_be(raw(chunk)).take();
 }
 std::string condemned(ChunkId chunk) { return start(Table::condemned).u64_be(raw(chunk)).take(); }
+std::string stale_shard(ServerId server, ChunkId chunk, uint8_t shard) {
+  return start(Table::stale_shard).u32_be(raw(server)).u64_be(raw(chunk)).u32_be(shard).take();
+}
 
 std::string session(SessionId session) { return start(Table::session).u64_be(raw(session)).take(); }
 std::string nonce(uint64_t nonce) { return start(Table::nonce).u64_be(nonce).take(); }
@@ -53,6 +56,7 @@ std::string outcome(SessionId session, RequestId request) {
 }
 std::string outcome_window(SessionId session) { return start(Table::outcome_window).u64_be(raw(session)).take(); }
 std::string server(ServerId server) { return start(Table::server).u32_be(raw(server)).take(); }
+std::string server_state(ServerId server) { return start(Table::server_state).u32_be(raw(server)).take(); }
 std::string uuid(std::string_view uuid) { return start(Table::uuid).raw(uuid).take(); }
 std::string storage_class(ClassId id) { return start(Table::storage_class).u32_be(raw(id)).take(); }
 std::string class_name(std::string_view name) { return start(Table::class_name).raw(name).take(); }

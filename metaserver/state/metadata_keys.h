@@ -9,9 +9,10 @@
 //                 B chunk map        live bytes of one extent map in a chunk
 //                 A session chunk    open chunks of an owner               Q chunk  sealed, servers not told yet
 //                 P time chunk place dead stripes      G time chunk        dead chunks      K chunk   condemned
+//                 s server chunk shard                 stale: not named by its chunk's row
 //   cluster       N session          session           n nonce             its id
 //                 U session request  stored outcome    u session           which outcomes are still kept
-//                 V server           server            v uuid              its id
+//                 V server           server            v uuid              its id           y server  its state
 //                 W class            storage class     w name              its id
 //   jobs          J job              job               i job              how far it is
 //                 j job file         input             Y job file end     pinned extent
@@ -51,12 +52,14 @@ enum class Table : char {
   dead_stripe = 'P',
   dead_chunk = 'G',
   condemned = 'K',
+  stale_shard = 's',
   session = 'N',
   nonce = 'n',
   outcome = 'U',
   outcome_window = 'u',
   server = 'V',
   uuid = 'v',
+  server_state = 'y',
   storage_class = 'W',
   class_name = 'w',
   job = 'J',
@@ -87,12 +90,14 @@ std::string pending_seal(ChunkId chunk);
 std::string dead_stripe(int64_t died_ns, ChunkId chunk, uint64_t place);
 std::string dead_chunk(int64_t died_ns, ChunkId chunk);
 std::string condemned(ChunkId chunk);
+std::string stale_shard(ServerId server, ChunkId chunk, uint8_t shard);
 std::string session(SessionId session);
 std::string nonce(uint64_t nonce);
 std::string outcome(SessionId session, RequestId request);
 std::string outcome_window(SessionId session);
 std::string server(ServerId server);
 std::string uuid(std::string_view uuid);
+std::string server_state(ServerId server);
 std::string storage_class(ClassId id);
 std::string class_name(std::string_view name);
 std::string job(JobId job);

@@ -14,6 +14,7 @@
 #include "common/meta/cluster.h"
 #include "common/meta/requests.h"
 #include "common/meta/session.h"
+#include "common/meta/shards.h"
 #include "metaserver/state/command.h"
 #include "metaserver/store/ordered_store.h"
 
@@ -62,6 +63,18 @@ struct DeadChunkRecord {
 Result<std::vector<DeadChunkRecord>> dead_chunks(const StoreView& view, int64_t died_until_ns, uint32_t limit);
 // Chunks whose shards are to be removed now -> ChunksRemoved.
 Result<std::vector<ChunkInfo>> condemned_chunks(const StoreView& view, ChunkId after, uint32_t limit);
+// Shards of a server that are in the way, of chunks behind `after` -> StaleShardsRemoved.
+struct StaleShardRecord {
+  StaleShard shard;
+  int64_t since_ns = 0;
+};
+Result<std::vector<StaleShardRecord>> stale_shards(const StoreView& view, ServerId server, ChunkId after,
+                                                   uint32_t limit);
+Result<std::optional<int64_t>> stale_since_ns(const StoreView& view, const StaleShard& shard);  // none: it is not
+// The stripes of a chunk from a place on, without punched ones, whose space is given back.
+Result<std::vector<StripeAt>> stripes(const StoreView& view, ChunkId chunk, uint64_t from, uint32_t limit);
+// Whether that stripe is punched. not_found: there is no such stripe.
+Result<bool> punched(const StoreView& view, ChunkId chunk, uint64_t place);
 // Extent maps of deleted files -> ReleaseExtents, until they leave this list. (A map is named by an InodeId.)
 Result<std::vector<InodeId>> maps_to_release(const StoreView& view, uint32_t limit);
 
@@ -78,6 +91,7 @@ struct ServerRecord {
   std::string uuid;
   Address address;
   Labels labels;
+  ServerState state = ServerState::active;
 };
 Result<std::vector<ServerRecord>> servers(const StoreView& view);
 Result<std::vector<StorageClass>> classes(const StoreView& view);

@@ -10,6 +10,7 @@ bool usable(const ChunkRow& row) {
   return row.state <= ChunkState::condemned && row.info.code.d >= 1 && row.info.code.d <= kMaxDataShards &&
          row.info.code.m <= kMaxParityShards && row.info.servers.size() == row.info.code.shards();
 }
+bool usable(const ServerStateRow& row) { return raw(row.state) < kServerStates; }
 bool usable(const StripeRow& row) { return row.state <= StripeState::punched && valid(row.shape); }
 bool usable(const ExtentRow& row) { return row.extent.length > 0; }  // the rest needs the key: decode_extent
 
@@ -71,6 +72,14 @@ template <Of<ServerRow> V>
 auto fields(V& v) {
   return std::tie(v.birth, v.uuid, v.address, v.labels);
 }
+template <Of<ServerStateRow> V>
+auto fields(V& v) {
+  return std::tie(v.birth, v.state);
+}
+template <Of<StaleShardRow> V>
+auto fields(V& v) {
+  return std::tie(v.since_ns);
+}
 template <Of<UuidRow> V>
 auto fields(V& v) {
   return std::tie(v.server);
@@ -113,6 +122,8 @@ CAIRN_ROW(SessionRow);
 CAIRN_ROW(NonceRow);
 CAIRN_ROW(OutcomeWindowRow);
 CAIRN_ROW(ServerRow);
+CAIRN_ROW(ServerStateRow);
+CAIRN_ROW(StaleShardRow);
 CAIRN_ROW(UuidRow);
 CAIRN_ROW(ClassRow);
 CAIRN_ROW(ClassNameRow);

@@ -115,6 +115,15 @@ struct ServerRow {
   Labels labels;
   bool operator==(const ServerRow&) const = default;
 };
+struct ServerStateRow {  // none: active
+  LogIndex birth{};
+  ServerState state = ServerState::active;
+  bool operator==(const ServerStateRow&) const = default;
+};
+struct StaleShardRow {
+  int64_t since_ns = 0;  // a layout may name it until a quarantine after this
+  bool operator==(const StaleShardRow&) const = default;
+};
 struct UuidRow {
   ServerId server{};
   bool operator==(const UuidRow&) const = default;

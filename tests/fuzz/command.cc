@@ -126,6 +126,10 @@ std::vector<std::string> seeds() {
       FailJob{JobId{1}, {Errc::io, "why"}},
       RemoveJobRows{JobId{1}, 5, true},
       FreeReplaced{state.session, InodeId{6}},
+      PlanShards{{{ServerId{3}, ChunkId{1}, 0}}},
+      MoveShards{{{ChunkId{1}, 0, ServerId{1}, ServerId{3}}}},
+      StaleShardsRemoved{{{ServerId{1}, ChunkId{1}, 0}}},
+      SetServerState{ServerId{1}, ServerState::draining},
   };
   std::vector<std::string> all;
   std::string together;

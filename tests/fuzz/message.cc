@@ -162,6 +162,9 @@ constexpr void (*kStructs[])(Bytes) = {
     reply<thrift::TaskVerdictReply>,
     reply<thrift::JobResultsReply>,
     change<thrift::MakeAnonymousRequest>,
+    value<thrift::RebuildRequest>,
+    reply<thrift::ChangeServerReply>,
+    reply<thrift::RebuildReply>,
 };
 
 void one(Bytes bytes) {
@@ -196,6 +199,7 @@ std::vector<std::string> seeds() {
   out.add(value<thrift::SyncRequest>, to_wire(SyncCall{any.shard(), any.id<BootId>(), any.place()}));
   out.add(value<thrift::ReadRequest>, to_wire(ReadCall{any.shard(), any.place(), 4096, 0, 8192}));
   out.add(value<thrift::SealShardRequest>, to_wire(SealShard{any.shard(), any.place(), any.id<Epoch>()}));
+  out.add(value<thrift::RebuildRequest>, to_wire(any.rebuild_shard()));
   out.add(value<thrift::PunchRequest>, to_wire(PunchShard{any.shard(), any.place(), 4096}));
   out.add(value<thrift::RemoveShardRequest>, to_wire(any.shard()));
   out.add(value<thrift::ListShardsRequest>, to_wire(ListShards{Incarnation{1}, ChunkId{2}, 10, ServerId{3}}));
@@ -233,12 +237,14 @@ std::vector<std::string> seeds() {
   out.add_reply<thrift::ClusterMapReply>(ClusterMap{Epoch{1}, Incarnation{2}, {any.server()}, {any.storage_class()}});
   out.add_reply<thrift::HeartbeatReply>(HeartbeatAnswer{ServerId{1}, Incarnation{2}, Epoch{3}, 1s});
   out.add_reply<thrift::StatusReply>(any.cluster_status());
+  out.add_reply<thrift::ChangeServerReply>(any.server_change());
   out.add_reply<thrift::ChunkListReply>(std::vector<ChunkInfo>{any.chunk()});
   out.add_reply<thrift::AppendReply>(ShardPosition{any.id<BootId>(), any.place()});
   out.add_reply<thrift::SyncReply>(ShardPosition{any.id<BootId>(), any.place()});
   out.add_reply<thrift::ReadReply>(uint32_t{8192});
   out.add_reply<thrift::ListShardsReply>(ShardPage{{any.shard_summary()}, true});
   out.add_reply<thrift::ChunkserverStatusReply>(ChunkserverStatus{BootId{1}, "uuid", 1, 2, 3, 4});
+  out.add_reply<thrift::RebuildReply>(RebuildProgress{7, true, 1, 2, 3});
   out.add(change<thrift::JobRequest>, to_wire(any.submit_job(), mutation));
   out.add(change<thrift::JobInputsRequest>, to_wire(AddJobInputs{JobId{1}, 0, {any.job_input()}}, mutation));
   out.add(change<thrift::CancelJobRequest>, to_wire(CancelJob{JobId{1}}, mutation));

@@ -179,6 +179,8 @@ constexpr void (*kKinds[])(Bytes) = {
     value<TaskRow>,
     value<TaskResultRow>,
     value<JobsRow>,
+    value<ServerStateRow>,
+    value<StaleShardRow>,
 };
 
 void one(Bytes bytes) {
@@ -193,6 +195,8 @@ char kind_of(const std::string& key) {
   constexpr std::string_view kJobTables = "JijHTZ";  // from kind 22 on
   const size_t at = kTables.find(key.front());
   if (key == kJobsKey) return 28;
+  if (key.front() == static_cast<char>(Table::server_state)) return 29;
+  if (key.front() == static_cast<char>(Table::stale_shard)) return 30;
   if (const size_t of_jobs = kJobTables.find(key.front()); of_jobs != std::string_view::npos)
     return static_cast<char>(22 + of_jobs);
   if (key == kAppliedKey) return 19;

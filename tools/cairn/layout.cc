@@ -81,8 +81,7 @@ Result<WholeLayout> fetch(MetaClient& client, InodeId inode) {
 
 bool is_there(const WholeLayout& layout, ServerId server) {
   const auto found = layout.servers.find(server);
-  return found != layout.servers.end() &&
-         (found->second.health == Health::up || found->second.health == Health::draining);
+  return found != layout.servers.end() && answers(found->second.health);
 }
 
 struct ShardCount {

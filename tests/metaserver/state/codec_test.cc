@@ -59,6 +59,7 @@ class Any {
             coin(),        number(),      id<Epoch>(), id<Incarnation>(),
             number(),      u32(),         number()};
   }
+  StaleShard stale_shard() { return {id<ServerId>(), id<ChunkId>(), static_cast<uint8_t>(number())}; }
   CommandBody body(size_t number_of_body);
   Answer answer(size_t number_of_answer) {
     switch (number_of_answer) {
@@ -220,8 +221,16 @@ CommandBody Any::job_body(size_t number_of_body) {
       return RemoveJobRows{id<JobId>(), u32(), coin()};
     case 35:
       return FreeReplaced{id<SessionId>(), id<InodeId>()};
-    default:
+    case 36:
       return MakeAnonymous{id<InodeId>(), text()};
+    case 37:
+      return PlanShards{{stale_shard(), stale_shard()}};
+    case 38:
+      return MoveShards{{{id<ChunkId>(), static_cast<uint8_t>(number()), id<ServerId>(), id<ServerId>()}}};
+    case 39:
+      return StaleShardsRemoved{{stale_shard()}};
+    default:
+      return SetServerState{id<ServerId>(), ServerState::draining};
   }
 }
 
@@ -551,6 +560,13 @@ TEST(RowsTest, TheBytesOfVersionOneOfTheClusterStay) {
             "00000000"
             "0100000068"
             "0100000030");
+  EXPECT_EQ(hex(encode_row(ServerStateRow{LogIndex{1}, ServerState::draining})),
+            "01"
+            "0100000000000000"
+            "01");
+  EXPECT_EQ(hex(encode_row(StaleShardRow{2})),
+            "01"
+            "0200000000000000");
   EXPECT_EQ(hex(encode_row(UuidRow{ServerId{1}})),
             "01"
             "01000000");
@@ -800,6 +816,8 @@ TEST(RowsTest, DamagedValuesAreCorruptOrOtherValues) {
   damage(NonceRow{SessionId{1}});
   damage(OutcomeWindowRow{RequestId{5}, RequestId{4}});
   damage(ServerRow{LogIndex{1}, "uuid", {"host", 5}, {"s", "r", "h", "d"}});
+  damage(ServerStateRow{LogIndex{1}, ServerState::removed});
+  damage(StaleShardRow{5});
   damage(UuidRow{ServerId{1}});
   damage(ClassRow{LogIndex{1}, {ClassId{1}, "name", {4, 2}, 4096, "host"}});
   damage(ClassNameRow{ClassId{1}});

@@ -113,6 +113,12 @@ class Recount {
       case Table::condemned:
         condemned_.insert(ChunkId{in.number()});
         break;
+      case Table::stale_shard: {
+        const ServerId server{in.number32()};
+        const ChunkId chunk{in.number()};
+        stale_shards_.push_back({server, chunk, static_cast<uint8_t>(in.number32())});
+        break;
+      }
       case Table::session:
         sessions_.insert(SessionId{in.number()});
         break;
@@ -254,6 +260,12 @@ class Recount {
   }
 
   void check_queues() {
+    for (const StaleShard& stale : stale_shards_) {
+      const auto chunk = chunks_.find(stale.chunk);
+      if (chunk == chunks_.end() || stale.shard >= chunk->second.info.servers.size()) continue;
+      if (chunk->second.info.servers[stale.shard] == stale.server)
+        wrong("shard {} of chunk {} is in use and stale on {}", stale.shard, raw(stale.chunk), raw(stale.server));
+    }
     for (const auto& [id, chunk] : chunks_) {
       if ((chunk.state == ChunkState::open) != open_.contains({chunk.owner, id}))
         wrong("chunk {} and the list of open ones", raw(id));
@@ -318,6 +330,7 @@ class Recount {
   std::map<std::pair<ChunkId, MapId>, uint64_t> refs_;
   std::set<std::pair<SessionId, ChunkId>> open_;
   std::set<ChunkId> pending_seals_, condemned_;
+  std::vector<StaleShard> stale_shards_;
   std::map<std::pair<ChunkId, uint64_t>, std::pair<int64_t, uint64_t>> dead_stripes_;
   std::map<ChunkId, int64_t> dead_chunks_;
   std::set<SessionId> sessions_, outcome_sessions_, nonce_sessions_;
