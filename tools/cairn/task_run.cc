@@ -252,6 +252,7 @@ void add_plan(CLI::App& task, int& exit_code) {
       "JOB --tasks\n"
       "Example:\n  cairn task plan wc /mnt/cairn/logs");
   for (const tasks::OperatorInfo& info : tasks::operators()) {
+    if (info.needs({}).new_contents) continue;  // it might have begun before it is cancelled
     auto arguments = std::make_shared<RunArguments>();
     CLI::App* command = add_place(add_operator(*planning, info, arguments->command, kFilesHelp), *arguments);
     command->callback([arguments, &exit_code] {
