@@ -5,6 +5,7 @@
 
 #include "client/jobs/job_results.h"
 #include "common/programs/sandboxed_runner.h"
+#include "common/tasks/registry.h"
 #include "tools/cairn/job_progress.h"
 
 namespace cairn::tools {
@@ -69,7 +70,11 @@ Result<JobStatus> watch(JobClient& client, JobId job, JobPhase until, bool quiet
     }
     if (!ended_by_signal(ends, kLookEvery)) continue;
     TRY(client.cancel(job));
-    return Error{Errc::interrupted, fmt::format("job {} was cancelled; nothing of it remains", raw(job))};
+    const tasks::OperatorInfo* const op = status.ok() ? tasks::find_operator(status->op) : nullptr;
+    const bool changes_files = op != nullptr && op->needs({}).new_contents;
+    return Error{Errc::interrupted,
+                 fmt::format("job {} was cancelled; {}", raw(job),
+                             changes_files ? "what its tasks have written until then stays" : "nothing of it remains")};
   }
 }
 
