@@ -120,7 +120,9 @@ class TaskRun(ClusterTest):
 
     def begin(self):
         """The same, when some of its tasks are done and others are not."""
-        job = self.submit()
+        return self.when_some_are_done(self.submit())
+
+    def when_some_are_done(self, job):
         def some_are_done():
             status = self.status(job)
             self.assertIn(status["phase"], ("receiving", "planning", "surveying", "mapping"), status)
@@ -245,6 +247,19 @@ class SixServers(TaskRun):
         self.end(job)
         self.assertEqual(self.task("result", str(job), "-m", self.address()), self.big_table())
         wait_until(lambda: len(self.workers()) == 6, "each chunkserver has a worker again")
+
+    def test_sorted_runs_that_die_with_their_workers_are_made_again(self):
+        files, out = sorted(glob.glob(self.path("big", "*"))), self.path("results", "sorted")
+        expected = subprocess.run(["sort", "-s", *files], env=C_LOCALE, capture_output=True, check=True).stdout
+        wait_until(lambda: len(self.workers()) == 6, "each chunkserver has a worker")
+        job = self.when_some_are_done(int(self.task("run", "sort", *files, "--task-bytes", "64K", "--detach", "--out", out)))
+        for victim in self.workers()[:3]:  # with what they had sorted
+            os.kill(victim, signal.SIGKILL)
+        self.check_that_it_still_runs(job)
+        self.end(job)
+        self.assertTrue(read_file(out) == expected, "the order is that of sort")
+        self.assertEqual(os.listdir(self.path("results")), ["sorted"], "nothing else is left there")
+        os.unlink(out)
 
     def test_a_worker_ends_with_its_chunkserver(self):
         wait_until(lambda: len(self.workers()) == 6, "each chunkserver has a worker")
