@@ -15,6 +15,7 @@
 #include "client/inodes/inode_details.h"
 #include "client/inodes/inode_lru.h"
 #include "client/inodes/name_cache.h"
+#include "client/read/moved_chunks.h"
 #include "client/sessions/cluster_view.h"
 #include "client/sessions/lease_keeper.h"
 #include "client/sessions/session_keeper.h"
@@ -36,6 +37,7 @@ struct ClientContext {
         meta(network, clock, options.metaserver, MetaClient::Options{options.io_timeout}),
         cluster(meta),
         chunks(network, clock, [this](ServerId server, bool refresh) { return cluster.address_of(server, refresh); }),
+        moved_chunks(clock, [this](ChunkId chunk) { return row_of(chunk); }),
         inodes(options.cached_inodes),
         names(options.cached_names),
         listings({options.listing_bytes, options.listing_bytes / 4}),
@@ -56,6 +58,11 @@ struct ClientContext {
   Status noted(Status status) {
     if (!status.ok()) return noted(status.error());
     return status;
+  }
+  Result<ChunkInfo> row_of(ChunkId chunk) {
+    ASSIGN(std::vector<ChunkInfo> rows, meta.list_chunks(ChunkId{raw(chunk) - 1}, 1));
+    if (rows.empty() || rows.front().chunk != chunk) return Error{Errc::not_found, "the chunk is gone"};
+    return std::move(rows.front());
   }
   Time wall_time() const {
     const int64_t ns = clock.wall_ns();
@@ -81,6 +88,7 @@ struct ClientContext {
   ChunkClient chunks;
   const std::shared_ptr<BufferSpares> spares = std::make_shared<BufferSpares>(kSpareBytes);
   ChunkDirectory chunk_infos;
+  MovedChunks moved_chunks;
   InodeTable inodes;
   NameCache names;
   InodeLru<DirectoryListing> listings;  // forgotten when the directory changes or its lease goes

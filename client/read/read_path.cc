@@ -454,7 +454,11 @@ Result<std::shared_ptr<const CachedStripe>> ReadPath::load(const KnownExtent& kn
 Status ReadPath::fetch(const ChunkInfo& chunk, const Extent& extent, std::span<uint8_t> out) {
   ReadOptions options;
   options.give_up_after = context_.options.io_timeout;
-  const ReadOutcome outcome = read_extent(context_.chunks, context_.clock, chunk, extent, out, options);
+  const ChunkInfo latest = context_.moved_chunks.latest(chunk);
+  ReadOutcome outcome = read_extent(context_.chunks, context_.clock, latest, extent, out, options);
+  if (context_.moved_chunks.learn(latest, outcome) && !outcome.status.ok()) {
+    outcome = read_extent(context_.chunks, context_.clock, context_.moved_chunks.latest(chunk), extent, out, options);
+  }
   Statistics& statistics = context_.statistics;
   statistics.decoded_stripes += outcome.decoded_stripes;
   statistics.hedged_cells += outcome.hedged_cells;

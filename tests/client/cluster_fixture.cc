@@ -28,6 +28,8 @@ void Cluster::start_metaserver() {
   options.quarantine = options_.quarantine;
   options.session_ttl = options_.session_ttl;
   options.most_listed = options_.most_listed;
+  options.health.down_after = options_.down_after;
+  options.housekeeping = std::min<Duration>(options.housekeeping, options_.quarantine / 4);
   options.default_class.policy = options_.policy;
   options.default_class.cell_bytes = options_.cell_bytes;
   metaserver_ = std::make_unique<Metaserver>(real_network(), real_clock(), real_disk(), *store_, options);

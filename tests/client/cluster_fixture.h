@@ -27,6 +27,7 @@ class Cluster {
     Duration quarantine = 60s;
     Duration session_ttl = 4s;       // how long a mount waits for one that crashed
     uint32_t most_listed = 100'000;  // inodes of a session
+    Duration down_after = 10min;     // of a silent chunkserver
   };
   Cluster() : Cluster(Options{}) {}
   explicit Cluster(Options options);
@@ -40,6 +41,7 @@ class Cluster {
   void start_chunkserver(uint32_t index);
   void kill_chunkserver(uint32_t index) { chunkservers_[index].reset(); }
   Address metaserver() const { return address_; }
+  uint64_t shards_of(uint32_t index) { return chunkservers_[index]->store().shards(); }
   const std::string& directory() const { return directory_.path(); }
 
   std::unique_ptr<Filesystem> mount(FilesystemOptions options = {});
