@@ -35,6 +35,7 @@ void CairnWorld::serve_metadata(SimMachine& machine) {
   options.seed = machine.seed;
   options.session_ttl = options_.session_ttl;
   options.quarantine = options_.quarantine;
+  options.health.down_after = options_.down_after;
   options.shard_sweep = 10s;              // so that shards which come back late are found before the end
   options.log_segment_bytes = 64u << 10;  // small, so that trimming and replay happen
   options.flush_log_bytes = 128u << 10;

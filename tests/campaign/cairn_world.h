@@ -33,6 +33,7 @@ struct WorldOptions {
   bool workers = false;            // of near-data tasks, one beside each chunkserver
   uint32_t task_slots = 1;         // of each
   uint32_t inline_partial = 1000;  // bytes; a larger result is spooled
+  Duration down_after = 10min;     // of a silent chunkserver
   bool harsh = false;              // more may fail than is promised to be survived: calls may fail, and nothing more
 };
 

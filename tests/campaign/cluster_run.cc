@@ -48,7 +48,7 @@ class ClusterRun {
              std::ranges::all_of(states_, [](const WorkloadState& state) { return state.formatted; });
     });
     {
-      Trouble trouble(world_, random_(), plan_.machines_stop);
+      Trouble trouble(world_, random_(), {.machines_stop = plan_.machines_stop, .repair = plan_.repair});
       trouble.run(plan_.trouble);
       rotten_ = trouble.rotten();
       for (uint32_t i = 0; i < plan_.world.chunkservers; ++i) suffered_.push_back(trouble.suffered(i));
@@ -59,7 +59,7 @@ class ClusterRun {
     world_.begin_verdict();
     in_a_fresh_mount("all is judged", run_verification);
     jobs_in_a_fresh_mount("all jobs are judged", run_jobs_verification);
-    world_.wait_until("no shard is missing and no chunk open", 30s, [&] {
+    world_.wait_until("no shard is missing and no chunk open", plan_.repair ? 300s : 30s, [&] {
       const ClusterStatus now = world_.status();
       return now.missing_shards == 0 && now.unreadable_chunks == 0 && now.open_chunks == 0;
     });

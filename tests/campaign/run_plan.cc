@@ -62,6 +62,13 @@ RunPlan plan_of_seed(uint64_t seed) {
   if (plan.world.clients == 1 && later.one_in(5)) plan.world.clients = 2;
   if (plan.world.clients > 1 && plan.world.harsh) plan.machines_stop = true;  // leases must survive that most of all
   if (has_jobs(seed)) plan_jobs(seed, plan);
+  Random repairs(mix64(seed ^ 0xD15C));
+  if (repairs.one_in(4)) {
+    plan.repair = true;
+    plan.world.chunkservers = plan.world.policy.shards() + plan.world.policy.m;
+    plan.world.down_after = std::chrono::seconds(repairs.between(5, 20));
+    plan.trouble = std::max<Duration>(plan.trouble, 30s);
+  }
   return plan;
 }
 

@@ -12,6 +12,7 @@ struct RunPlan {
   JobsOptions jobs;      // of near-data tasks
   Duration trouble{};    // how long it comes
   bool machines_stop = false;
+  bool repair = false;  // disks are lost for good, servers are drained
 };
 
 // Whether near-data jobs are a part of its run: about one in three.

@@ -9,14 +9,15 @@ constexpr Duration kRebootTime = 1s;
 
 }  // namespace
 
-Trouble::Trouble(CairnWorld& world, uint64_t seed, bool machines_stop)
+Trouble::Trouble(CairnWorld& world, uint64_t seed, Kinds kinds)
     : world_(world),
       cluster_(world.cluster()),
       story_(world.story()),
       random_(seed),
       stops_(mix64(seed ^ 0x570B)),
       jobs_(mix64(seed ^ 0x10B5)),
-      machines_stop_(machines_stop) {
+      repairs_(mix64(seed ^ 0x4E9A14)),
+      kinds_(kinds) {
   set_kill_point_handler([this](KillPoint point) { passed(point); });
 }
 
@@ -35,6 +36,7 @@ void Trouble::run(Duration time) {
     begin_something();
     stop_something();
     trouble_workers();
+    need_repair();
   }
   heal();
 }

@@ -18,7 +18,11 @@ namespace cairn {
 
 class Trouble {
  public:
-  Trouble(CairnWorld& world, uint64_t seed, bool machines_stop);
+  struct Kinds {
+    bool machines_stop = false;
+    bool repair = false;  // there are servers to spare, and silent ones are soon given up
+  };
+  Trouble(CairnWorld& world, uint64_t seed, Kinds kinds);
   ~Trouble();
   void run(Duration time);  // returns when all troubles have ended, but for rot
   // Chunkservers with rotten records: they count among the m that may be lost.
@@ -101,6 +105,14 @@ class Trouble {
   void crash_submitter();
   void worker_passed(KillPoint point);
   void thaw_workers(Instant due);
+  // Disks that are lost for good and servers that are drained (trouble_repair.cc).
+  void need_repair();
+  void lose_disks();
+  void drain_someone();
+  template <typename Done>
+  bool go_on_until(Duration longest, const Done& done);
+  std::optional<ClusterStatus> try_status();
+  bool try_change(ServerId server, ServerState state);
 
   // More than may be survived (outage.cc).
   void outage();
@@ -119,11 +131,13 @@ class Trouble {
   SimCluster& cluster_;
   Story& story_;
   Random random_;
-  Random stops_;  // of machines that stand still: their own, so that the others are the same without them
-  Random jobs_;   // of workers and jobs: the same
-  const bool machines_stop_;
+  Random stops_;    // of machines that stand still: their own, so that the others are the same without them
+  Random jobs_;     // of workers and jobs: the same
+  Random repairs_;  // of disks that are lost: the same
+  const Kinds kinds_;
   std::map<uint32_t, Impaired> impaired_;    // chunkservers
   std::vector<uint32_t> rotten_;             // among them, for good
+  std::vector<uint32_t> lost_;               // their disks are gone, and what was there is not repaired yet
   std::map<uint32_t, uint64_t> suffered_;    // by chunkserver
   std::map<std::string, Instant> settled_;   // when a chunkserver that was started serves for sure
   std::map<std::string, Instant> revivals_;  // processes that are dead, and start again then

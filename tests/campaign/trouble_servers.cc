@@ -11,8 +11,8 @@ constexpr Duration kStartTime = 3s;  // of a chunkserver, more than enough
 }  // namespace
 
 bool Trouble::may_impair(uint32_t index) const {
-  return impaired_.size() + rotten_.size() < world_.options().policy.m && !impaired_.contains(index) &&
-         std::ranges::find(rotten_, index) == rotten_.end();
+  return impaired_.size() + rotten_.size() + lost_.size() < world_.options().policy.m && !impaired_.contains(index) &&
+         std::ranges::find(rotten_, index) == rotten_.end() && std::ranges::find(lost_, index) == lost_.end();
 }
 
 void Trouble::restart_chunkserver(const std::string& name) {

@@ -20,7 +20,7 @@ constexpr KillPoint kClientsPoints[] = {KillPoint::flush_taken,  KillPoint::stri
 }  // namespace
 
 void Trouble::stop_something() {
-  if (!machines_stop_ || !stops_.one_in(kStopOneIn)) return;
+  if (!kinds_.machines_stop || !stops_.one_in(kStopOneIn)) return;
   switch (stops_.below(8)) {
     case 0:
       return stop_metaserver();

@@ -235,6 +235,16 @@ void SimDisk::crash() {
   }
 }
 
+void SimDisk::replace() {
+  ++boots_;
+  open_.clear();
+  names_.clear();
+  durable_names_.clear();
+  unsynced_names_.clear();
+  directories_ = {"/", "."};
+  used_pages_ = 0;
+}
+
 Status SimDisk::flip_bit(const std::string& given, uint64_t offset, uint32_t bit) {
   const auto found = names_.find(normal(given));
   if (found == names_.end()) return no_such("flip a bit of", given);

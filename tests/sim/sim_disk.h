@@ -60,6 +60,7 @@ class SimDisk : public Disk {
 
   // A power cut. Handles that were open fail with io from now on; the processes that had them must be dead.
   void crash();
+  void replace();  // by an empty one, while no process has a file of it open
   void add_fault(DiskFault fault) { faults_.push_back(std::move(fault)); }
   void clear_faults() { faults_.clear(); }
   bool has_faults() const { return !faults_.empty(); }
