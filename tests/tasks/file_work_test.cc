@@ -200,7 +200,9 @@ TEST(FileRowsTest, AFileIsWorkedOnOnce) {
   const auto op = make("write", {});
   EXPECT_THAT(table_of(*op, files, {whole(0), whole(0)}), HasSubstr("refused: f0: it was worked on twice"));
   EXPECT_THAT(table_of(*op, files, {whole(0), whole(2)}), HasSubstr("error: f1: nothing was done to it"));
-  EXPECT_EQ(op->empty()->map(whole(0), [] { return Result<std::string_view>(std::string_view()); }).code(),
+  EXPECT_EQ(op->empty()
+                ->map(whole(0), [](uint64_t, uint64_t) { return Result<std::string_view>(std::string_view()); })
+                .code(),
             Errc::invalid);
   EXPECT_EQ(make("wc", {})->empty()->work(whole(0), files).code(), Errc::invalid);
 }
