@@ -32,7 +32,7 @@ Job job_of(uint32_t choice, std::vector<InputFile> files) {
       {"dedup-report", {{"block", "512"}}},
       {"bsearch", {{"key", "a"}, {"prefix", "true"}}},
       {"bsearch", {{"key", "1"}, {"column", "v"}, {"numeric", "true"}, {"reverse", "true"}}},
-      {"sort", {{"column", "v"}}},
+      {"sort", {{"unique", "true"}}},
       {"sort", {}}};
   const auto& [op, arguments] = jobs[choice % jobs.size()];
   return {op, arguments, std::move(files)};
