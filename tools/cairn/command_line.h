@@ -29,6 +29,7 @@ void add_mount(CLI::App& app, int& exit_code);
 void add_umount(CLI::App& app, int& exit_code);
 void add_sync(CLI::App& app, int& exit_code);
 void add_status(CLI::App& app, int& exit_code);
+void add_node(CLI::App& app, int& exit_code);
 void add_cache(CLI::App& app, int& exit_code);
 void add_layout(CLI::App& app, int& exit_code);
 void add_lock(CLI::App& app, int& exit_code);

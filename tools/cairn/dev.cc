@@ -144,6 +144,8 @@ void add_up(CLI::App& dev, const std::shared_ptr<Arguments>& arguments, int& exi
   up->add_option("--policy", arguments->wishes.policy, "ec(k,m) (default: ec(4,2))");
   up->add_option("--cell", arguments->wishes.cell, "Cell size, as 64K (default: the metaserver's)");
   up->add_option("--quarantine", arguments->wishes.quarantine, "How long dead data is kept (default: 10s)");
+  up->add_option("--down-after", arguments->wishes.down_after,
+                 "Silence after which a chunkserver's shards are made again elsewhere (default: 10m)");
   up->add_flag("--no-mount", arguments->no_mount, "Servers only");
   up->callback([arguments, &exit_code] { exit_code = run_up(*arguments); });
 }

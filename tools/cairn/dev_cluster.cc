@@ -100,6 +100,7 @@ Result<DevCluster> DevCluster::create_or_open(const std::string& directory, cons
     TRY(agree("the policy", wishes.policy, state.policy, directory));
     TRY(agree("the cell size", wishes.cell, state.cell, directory));
     TRY(agree("the quarantine", wishes.quarantine, state.quarantine, directory));
+    TRY(agree("the time until a server is down", wishes.down_after, state.down_after, directory));
     if (wishes.chunkservers != 0 && wishes.chunkservers < state.chunkservers.size()) {
       TRY(agree("chunkservers:", std::to_string(wishes.chunkservers), std::to_string(state.chunkservers.size()),
                 directory));
@@ -119,6 +120,7 @@ Result<DevCluster> DevCluster::create_or_open(const std::string& directory, cons
   TRY(cluster.lock());
   if (!wishes.policy.empty()) cluster.state_.policy = wishes.policy;
   if (!wishes.quarantine.empty()) cluster.state_.quarantine = wishes.quarantine;
+  if (!wishes.down_after.empty()) cluster.state_.down_after = wishes.down_after;
   cluster.state_.cell = wishes.cell;
   cluster.state_.chunkservers.resize(wishes.chunkservers != 0 ? wishes.chunkservers : kDefaultChunkservers);
   if (wishes.mount) cluster.state_.mountpoint = wishes.mountpoint.empty() ? directory + "/mnt" : wishes.mountpoint;
@@ -197,7 +199,9 @@ Status DevCluster::start_metaserver() {
                                     "--policy",
                                     state_.policy,
                                     "--quarantine",
-                                    state_.quarantine};
+                                    state_.quarantine,
+                                    "--down-after",
+                                    state_.down_after};
   if (!state_.cell.empty()) words.insert(words.end(), {"--cell", state_.cell});
   ASSIGN(state_.metaserver.process, start_detached(words, log_of("metaserver")));
   TRY(save());

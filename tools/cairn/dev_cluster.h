@@ -31,7 +31,7 @@ struct DevProcessStatus {
 class DevCluster {
  public:
   struct Wishes {  // "" and 0: as it is, or the default for a new cluster
-    std::string policy, cell, quarantine, mountpoint;
+    std::string policy, cell, quarantine, down_after, mountpoint;
     size_t chunkservers = 0;
     bool mount = true;
   };

@@ -34,6 +34,7 @@ std::string encode(const DevState& state) {
               {"policy", state.policy},
               {"cell", state.cell},
               {"quarantine", state.quarantine},
+              {"down_after", state.down_after},
               {"mountpoint", state.mountpoint},
               {"metaserver", to_json(state.metaserver)}};
   out["chunkservers"] = Json::array();
@@ -50,6 +51,7 @@ Result<DevState> decode_dev_state(const std::string& text) {
     json.at("policy").get_to(out.policy);
     json.at("cell").get_to(out.cell);
     json.at("quarantine").get_to(out.quarantine);
+    out.down_after = json.value("down_after", out.down_after);  // older files do not have it
     json.at("mountpoint").get_to(out.mountpoint);
     out.metaserver = process_of(json.at("metaserver"));
     for (const Json& one : json.at("chunkservers")) out.chunkservers.push_back(process_of(one));

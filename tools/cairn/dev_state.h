@@ -25,6 +25,7 @@ struct DevState {
   std::string policy = "ec(4,2)";
   std::string cell;  // "" is the metaserver's default
   std::string quarantine = "10s";
+  std::string down_after = "10m";
   std::string mountpoint;  // "" without a mount
   DevProcess metaserver;
   std::vector<DevProcess> chunkservers;  // [0] is number 1

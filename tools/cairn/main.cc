@@ -21,6 +21,7 @@ int main(int argc, char** argv) {
   add_umount(app, exit_code);
   add_sync(app, exit_code);
   add_status(app, exit_code);
+  add_node(app, exit_code);
   add_layout(app, exit_code);
   add_lock(app, exit_code);
   add_cache(app, exit_code);

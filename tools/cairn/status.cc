@@ -37,6 +37,25 @@ void print_sessions(const ClusterStatus& status) {
   if (rows.size() > 1) fmt::print("\n{}", text_table(std::move(rows)));
 }
 
+void print_repair(const RepairStatus& repair) {
+  if (repair.shards_waiting + repair.shards_under_way > 0) {
+    fmt::print("  repair: {} under way, {} waiting, {} left", counted(repair.shards_under_way, "shard"),
+               repair.shards_waiting, human_bytes(repair.bytes_left));
+    if (repair.bytes_per_second > 0) fmt::print(", {}/s", human_bytes(repair.bytes_per_second));
+    if (repair.eta_seconds >= 0) fmt::print(", about {}", human_milliseconds(repair.eta_seconds * 1000));
+    fmt::print("\n");
+  }
+  if (!repair.waiting_why.empty()) fmt::print("  repair waits: {}\n", repair.waiting_why);
+  for (const ServerLoad& load : repair.draining) {
+    if (load.shards == 0) {
+      fmt::print("  node {} is drained: stop it, and then: cairn node remove {}\n", raw(load.server), raw(load.server));
+    } else {
+      fmt::print("  node {} is draining: {} of data, {} left\n", raw(load.server), counted(load.shards, "shard"),
+                 human_bytes(load.bytes));
+    }
+  }
+}
+
 void print_status(const ClusterStatus& status, const Address& metaserver) {
   const Verdict verdict = verdict_of(status);
   fmt::print("{}: {}\n", name_of(verdict.condition), verdict.what);
@@ -52,6 +71,7 @@ void print_status(const ClusterStatus& status, const Address& metaserver) {
                one.name.empty() ? std::to_string(raw(one.id)) : one.name, format_code(one.policy),
                format_size(one.cell_bytes), one.failure_domain);
   }
+  print_repair(status.repair);
   fmt::print("\n");
   print_servers(status);
   print_sessions(status);

@@ -11,7 +11,21 @@ Json to_json(const ServerInfo& server) {
   return {{"server", raw(server.server)},    {"address", server.address.text()}, {"uuid", server.uuid},
           {"site", server.labels.site},      {"rack", server.labels.rack},       {"host", server.labels.host},
           {"disk", server.labels.disk},      {"health", name_of(server.health)}, {"total_bytes", server.total_bytes},
-          {"free_bytes", server.free_bytes}, {"boot", raw(server.boot)},         {"silent_ms", server.silent_ms}};
+          {"free_bytes", server.free_bytes}, {"boot", raw(server.boot)},         {"silent_ms", server.silent_ms},
+          {"state", name_of(server.state)}};
+}
+
+Json to_json(const RepairStatus& repair) {
+  Json out = {{"shards_waiting", repair.shards_waiting},
+              {"shards_under_way", repair.shards_under_way},
+              {"bytes_left", repair.bytes_left},
+              {"bytes_per_second", repair.bytes_per_second},
+              {"eta_seconds", repair.eta_seconds < 0 ? Json(nullptr) : Json(repair.eta_seconds)},
+              {"waiting_why", repair.waiting_why}};
+  out["draining"] = Json::array();
+  for (const ServerLoad& load : repair.draining)
+    out["draining"].push_back({{"server", raw(load.server)}, {"shards", load.shards}, {"bytes", load.bytes}});
+  return out;
 }
 
 Json to_json(const ClusterStatus& status, const Address& metaserver) {
@@ -35,7 +49,8 @@ Json to_json(const ClusterStatus& status, const Address& metaserver) {
               {"log_bytes", status.log_bytes},
               {"garbage_chunks", status.garbage_chunks},
               {"pending_punches", status.pending_punches},
-              {"troubles", status.troubles}};
+              {"troubles", status.troubles},
+              {"repair", to_json(status.repair)}};
   out["servers"] = Json::array();
   for (const ServerInfo& server : status.servers) out["servers"].push_back(to_json(server));
   out["classes"] = Json::array();
