@@ -34,6 +34,10 @@ OFTEN = {"log_entry_written": (4, 20), "log_entry_synced": (4, 20), "batch_appli
          "stripes_synced": (1, 4), "commit_answered": (1, 4), "name_changed": (1, 4)}
 
 
+# Points of repair: shards move when a server is drained.
+REPAIR = ("shard_remade", "shard_moved", "shard_staged", "shard_staged_synced", "shard_adopted")
+
+
 class Round:
     def __init__(self, run, point, kind, cut):
         self.cluster, self.hands, self.random = run.cluster, run.hands, run.random
@@ -76,6 +80,8 @@ class Round:
         """The phase in which it died."""
         if self.calls_until_it_dies(0.6):
             return "calls"
+        if self.point["name"] in REPAIR:
+            return "drain" if self.drain() else "not reached"
         for _ in range(1 if self.who == "metaserver" else 6):  # its death would keep the start of another waiting
             self.broken = self.random.choice([n for n in range(1, self.cluster.chunkservers + 1) if n != self.who])
             self.cluster.kill(self.broken)
@@ -85,6 +91,12 @@ class Round:
                 self.cluster.start(self.broken)
         self.remove()
         return "remove" if self.calls_until_it_dies(7) else "not reached"
+
+    def drain(self):
+        """The others take what a server has, and it what they have left out."""
+        other = self.random.choice([n for n in range(1, self.cluster.chunkservers + 1) if n != self.who])
+        self.cluster.drain(other)
+        return self.calls_until_it_dies(10)
 
     def calls_until_it_dies(self, seconds):
         if not self.hands.busy:
@@ -115,6 +127,7 @@ class Round:
         if mount_died:
             self.hands.end(MOUNT_DIED) if self.hands.busy else None
         self.cluster.dev("up")
+        self.cluster.end_drains()
         if self.hands.busy:
             self.hands.end()
         if mount_died:

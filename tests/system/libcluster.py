@@ -95,8 +95,8 @@ def real_tree(at_most_bytes):
 class Cluster:
     purge = ["--purge"]
 
-    def __init__(self, chunkservers=6, policy="ec(4,2)", cell=None, environment=None):
-        """environment: variables of every command, and so of every process that it starts. May be changed later."""
+    def __init__(self, chunkservers=6, policy="ec(4,2)", cell=None, environment=None, up=()):
+        """environment: variables of every command, and so of every process that it starts. May be changed later. up: more words of dev up."""
         self.environment = dict(environment or {})
         self.base = tempfile.mkdtemp(prefix="cairn-test-", dir=os.environ.get("CAIRN_TEST_DIR"))
         self.directory = os.path.join(self.base, "cluster")
@@ -104,7 +104,7 @@ class Cluster:
         self.chunkservers = chunkservers
         self.prepare()
         words = ["dev", "up", "--dir", self.directory, "--mount", self.mount, "--chunkservers", str(chunkservers), "--policy", policy,
-                 "--quarantine", "1s"]
+                 "--quarantine", "1s", *up]
         try:
             self.cairn(*words, *(["--cell", cell] if cell else []))
         except BaseException:
@@ -189,6 +189,19 @@ class Cluster:
         """The number (1..n) of the chunkserver with this ServerId."""
         address = next(row["address"] for row in self.status()["servers"] if row["server"] == server)
         return int(next(row["who"] for row in self.dev_status()["processes"] if row["address"] == address))
+
+    def nodes(self):
+        return json.loads(self.cairn("node", "list", "-m", self.metaserver(), "--json"))["nodes"]
+
+    def drain(self, number):
+        """Begins to move everything away from this chunkserver (1..n)."""
+        node = next(row["server"] for row in self.status()["servers"] if self.number_of(row["server"]) == number)
+        self.cairn("node", "drain", str(node), "-m", self.metaserver())
+
+    def end_drains(self):
+        for row in self.nodes():
+            if row["state"] == "draining":
+                self.cairn("node", "activate", str(row["server"]), "-m", self.metaserver())
 
     def shard_bytes(self):
         """Disk space of all shards, as du counts it."""
