@@ -20,6 +20,7 @@ class Peers : public ShardTransport {
   Peers(Network& network, Clock& clock, MetaClient* metaserver);
   std::unique_ptr<ShardCalls> calls() override { return client_.calls(); }
   uint32_t reluctance(ServerId server) const override { return client_.reluctance(server); }
+  Duration usual_latency() const override { return client_.usual_latency(); }
 
  private:
   Result<Address> address_of(ServerId server, bool refresh);
