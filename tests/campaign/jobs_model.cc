@@ -39,13 +39,12 @@ Result<std::string> table_of(const KnownJob& job, const std::vector<std::string>
   const std::unique_ptr<tasks::Partial> all = op->empty();
   for (uint32_t i = 0; i < contents.size(); ++i) {
     if (contents[i].empty()) continue;
-    bool given = false;
-    TRY(all->map({i, 0, contents[i].size()}, [&]() -> Result<std::string_view> {
-      return std::exchange(given, true) ? std::string_view() : std::string_view(contents[i]);
+    TRY(all->map({i, 0, contents[i].size()}, [&](uint64_t at, uint64_t end) {
+      return Result<std::string_view>(std::string_view(contents[i]).substr(at, end - at));
     }));
   }
   ASSIGN(const tasks::Table table, all->finish());
-  return text_of(table, job.output ? job.output->format : TableFormat::csv);
+  return text_of(table, job.output && job.output->format == TableFormat::json_lines);
 }
 
 std::optional<std::vector<bool>> explain(const KnownJob& job, const std::vector<VersionedFile>& files,

@@ -362,7 +362,7 @@ std::optional<std::string> Submitter::fetch_table() {
   programs::SandboxedRunner programs;
   Result<tasks::Table> table = Error{Errc::not_found, ""};
   if (const Result<JobView> view = view_job(client_->meta(), job().id, programs); view.ok()) {
-    table = merge_results({client_->meta(), mount_.machine.network, mount_.machine.clock}, job().id, *view);
+    table = merged_table({client_->meta(), mount_.machine.network, mount_.machine.clock}, job().id, *view);
   } else {
     table = view.error();
   }
