@@ -10,7 +10,7 @@
 namespace cairn {
 namespace {
 
-constexpr uint64_t kNeedOneIn = 12;        // troubles
+constexpr uint64_t kNeedOneIn = 8;         // troubles
 constexpr Duration kLongestRepair = 400s;  // of what a run stores, with troubles on the way
 constexpr Duration kPatience = 3s;         // of a question that may go to a dead metaserver
 
@@ -111,13 +111,14 @@ void Trouble::drain_someone() {
   }
   if (up.empty()) return;
   const ServerId server = up[repairs_.below(up.size())];
-  if (!try_change(server, ServerState::draining)) return;
-  story_.tell("chunkserver {} is draining", raw(server));
+  const bool told = try_change(server, ServerState::draining);  // if not, it may be draining all the same
+  story_.tell("chunkserver {} {}", raw(server), told ? "is draining" : "may be draining");
   // It may be lost meanwhile, or others may be, so that nobody can take its shards: then that is not to be waited for.
-  const bool drained = go_on_until(60s, [&](const ClusterStatus& now) {
-    return std::ranges::any_of(now.repair.draining,
-                               [&](const ServerLoad& load) { return load.server == server && load.shards == 0; });
-  });
+  const bool drained = told && go_on_until(60s, [&](const ClusterStatus& now) {
+                         return std::ranges::any_of(now.repair.draining, [&](const ServerLoad& load) {
+                           return load.server == server && load.shards == 0;
+                         });
+                       });
   story_.tell("chunkserver {} is {}", raw(server), drained ? "drained" : "not drained yet");
   if (!go_on_until(60s, [&](const ClusterStatus&) { return try_change(server, ServerState::active); }))
     story_.wrong("chunkserver {} stays draining", raw(server));

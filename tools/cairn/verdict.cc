@@ -73,7 +73,10 @@ Verdict verdict_of(const ClusterStatus& status) {
                               ? ""
                               : fmt::format("{} of {} do not answer: {}", silent.size(),
                                             counted(status.servers.size(), "chunkserver"), fmt::join(silent, ", "));
-  const std::string start = silent.empty() ? "" : "start them again (a dev cluster's: cairn dev up)";
+  const std::string start =
+      silent.empty()
+          ? ""
+          : "start them again (a dev cluster's: cairn dev up), or take what is lost for good out: cairn node remove";
   if (status.unreadable_chunks > 0) {
     return {Condition::unavailable,
             fmt::format("{} cannot be read now{}{}", counted(status.unreadable_chunks, "chunk"),
