@@ -216,6 +216,7 @@ FilesystemOptions CairnWorld::mount_options(const SimMachine& machine) const {
   options.metaserver = {kMeta, kMetaPort};
   options.name = machine.name;
   options.seed = machine.seed | 1;
+  options.cache_bytes = options_.cache_bytes;
   return options;
 }
 

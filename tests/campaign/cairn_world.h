@@ -30,11 +30,12 @@ struct WorldOptions {
   Duration session_ttl = 20s;
   Duration quarantine = 5s;  // shorter than cuts of the network: an append under way may outlive its chunk
   uint32_t clients = 1;
-  bool workers = false;            // of near-data tasks, one beside each chunkserver
-  uint32_t task_slots = 1;         // of each
-  uint32_t inline_partial = 1000;  // bytes; a larger result is spooled
-  Duration down_after = 10min;     // of a silent chunkserver
-  bool harsh = false;              // more may fail than is promised to be survived: calls may fail, and nothing more
+  bool workers = false;              // of near-data tasks, one beside each chunkserver
+  uint32_t task_slots = 1;           // of each
+  uint32_t inline_partial = 1000;    // bytes; a larger result is spooled
+  uint64_t cache_bytes = 64u << 20;  // of each mount
+  Duration down_after = 10min;       // of a silent chunkserver
+  bool harsh = false;                // more may fail than is promised to be survived: calls may fail, and nothing more
 };
 
 class CairnWorld {

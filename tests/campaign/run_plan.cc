@@ -65,6 +65,7 @@ RunPlan plan_of_seed(uint64_t seed) {
   Random repairs(mix64(seed ^ 0xD15C));
   if (repairs.one_in(4)) {
     plan.repair = true;
+    plan.world.cache_bytes = 256u << 10;  // so that reads meet what has moved
     plan.world.chunkservers = plan.world.policy.shards() + plan.world.policy.m;
     plan.world.down_after = std::chrono::seconds(repairs.between(5, 20));
     plan.trouble = std::max<Duration>(plan.trouble, 30s);
