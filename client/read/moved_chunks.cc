@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "common/probes/rare_path.h"
-
 namespace cairn {
 
 ChunkInfo MovedChunks::latest(const ChunkInfo& chunk) const {
@@ -35,7 +33,6 @@ bool MovedChunks::learn(const ChunkInfo& used, const ReadOutcome& outcome) {
   if ((outcome.status.ok() && !missed) || !may_ask(used)) return false;
   const auto row = ask_(used.chunk);
   if (!row.ok() || row->code != used.code || row->servers == used.servers) return false;
-  reached(RarePath::refreshed_layout);
   const Lock lock(mutex_);
   if (const auto known = chunks_.find(used.chunk); known != chunks_.end()) known->second.now = row->servers;
   return true;

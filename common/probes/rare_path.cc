@@ -10,16 +10,15 @@ std::array<std::atomic<uint64_t>, static_cast<size_t>(RarePath::count_)> counts{
 namespace {
 
 constexpr std::array kNames = {
-    "degraded_write",   "shortened_code",   "sealed_mid_stripe", "refused_boot",     "stale_append",
-    "repeated_append",  "failed_sync",      "full_disk",         "unknown_commit",   "rewritten_tail",
-    "degraded_read",    "hedged_read",      "damaged_record",    "torn_record",      "hole_punch",
-    "replayed_request", "late_change",      "log_roll_over",     "log_trim",         "torn_log_tail",
-    "log_replay",       "expired_session",  "quarantine",        "backward_clock",   "recalled_lease",
-    "released_orphan",  "recalled_inode",   "reclaimed_leases",  "replaced_session", "slept_past_ttl",
-    "ended_in_recall",  "late_answer",      "decoded_shard",     "copied_shard",     "moved_shard",
-    "refused_move",     "refreshed_layout", "foreign_task",      "retried_task",     "backup_task",
-    "adopted_task",     "resumed_job",      "second_result",     "lost_result",      "unwanted_output",
-    "decoded_task",
+    "degraded_write",   "shortened_code",  "sealed_mid_stripe", "refused_boot",     "stale_append",
+    "repeated_append",  "failed_sync",     "full_disk",         "unknown_commit",   "rewritten_tail",
+    "degraded_read",    "hedged_read",     "damaged_record",    "torn_record",      "hole_punch",
+    "replayed_request", "late_change",     "log_roll_over",     "log_trim",         "torn_log_tail",
+    "log_replay",       "expired_session", "quarantine",        "backward_clock",   "recalled_lease",
+    "released_orphan",  "recalled_inode",  "reclaimed_leases",  "replaced_session", "slept_past_ttl",
+    "ended_in_recall",  "late_answer",     "decoded_shard",     "copied_shard",     "moved_shard",
+    "refused_move",     "foreign_task",    "retried_task",      "backup_task",      "adopted_task",
+    "resumed_job",      "second_result",   "lost_result",       "unwanted_output",  "decoded_task",
 };
 static_assert(kNames.size() == static_cast<size_t>(RarePath::count_));
 

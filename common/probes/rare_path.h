@@ -59,7 +59,6 @@ enum class RarePath : uint8_t {
   copied_shard,      // records of a shard were copied from its old server
   moved_shard,       // a chunk's row names another server for a shard
   refused_move,      // a shard was made again, but its row had changed meanwhile
-  refreshed_layout,  // a reader asked anew where a chunk's shards are
   // of near-data jobs
   foreign_task,     // a task was given to another worker than its owner's
   retried_task,     // a task was given out again: its attempt had failed, or was lost with its worker

@@ -40,7 +40,7 @@ std::map<std::string, InodeId> list_directory(CairnWorld& world, Filesystem& fil
 }
 
 void wait_for_old_sessions(CairnWorld& world, const std::string& name, int64_t own) {
-  world.wait_until("the sessions of a dead " + name + " have ended", 120s, [&] {
+  world.wait_until("the sessions of a dead " + name + " have ended", 10min, [&] {
     const std::vector<SessionStatus> sessions = world.status().sessions;
     return std::ranges::count(sessions, name, &SessionStatus::name) <= own;
   });

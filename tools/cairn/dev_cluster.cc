@@ -273,7 +273,7 @@ Status DevCluster::wait_until_up(const std::vector<size_t>& numbers) {
     for (const size_t number : numbers) {
       const DevProcess& one = state_.chunkservers[number - 1];
       const bool up = std::any_of(status.servers.begin(), status.servers.end(), [&](const ServerInfo& server) {
-        return server.address.port == one.port && server.health == Health::up;
+        return server.address.port == one.port && answers(server.health);
       });
       if (!up) missing = number;
     }
