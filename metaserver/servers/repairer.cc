@@ -110,13 +110,14 @@ Status Repairer::scan() {
   queue_ = std::move(found.wants);
   waiting_ = found.shards;
   waiting_bytes_ = found.bytes;
-  for (const auto& [chunk, at_work] : under_way_) {
+  for (const auto& entry : under_way_) {
+    const RepairWant& now = entry.second.want;
     const auto again = std::ranges::find_if(
-        queue_, [&](const RepairWant& want) { return want.chunk == chunk && want.shard == at_work.want.shard; });
+        queue_, [&](const RepairWant& want) { return want.chunk == now.chunk && want.shard == now.shard; });
     if (again == queue_.end()) continue;
     queue_.erase(again);
     --waiting_;
-    waiting_bytes_ -= std::min(waiting_bytes_, at_work.want.bytes);
+    waiting_bytes_ -= std::min(waiting_bytes_, now.bytes);
   }
   std::set<ShardOf> wanted;
   for (const RepairWant& want : queue_) wanted.insert({want.chunk, want.shard});
