@@ -22,7 +22,7 @@ constexpr std::array kBugs = {
     PlantedBugInfo{PlantedBug::skip_epoch_check, "skip_epoch_check",
                    "a commit is taken although its session has ended and its chunk is sealed", 300, 32},
     PlantedBugInfo{PlantedBug::swap_shards, "swap_shards",
-                   "the metaserver exchanges two servers of a chunk when it seals it", 50, 1},
+                   "the metaserver exchanges two servers of a chunk when it seals it", 50, 2},
     PlantedBugInfo{PlantedBug::reuse_place, "reuse_place",
                    "a writer uses one place twice, and the chunkserver does not compare what lies there", 50, 1},
     PlantedBugInfo{PlantedBug::delete_on_no_answer, "delete_on_no_answer",
@@ -57,11 +57,11 @@ constexpr std::array kBugs = {
     PlantedBugInfo{PlantedBug::keep_overtaken, "keep_overtaken",
                    "of two changes of one name a mount keeps the answer that came last (it did once)", 1000, 106},
     PlantedBugInfo{PlantedBug::count_twice, "count_twice",
-                   "the result of a near-data task counts although the task has one", 300, 76},
+                   "the result of a near-data task counts although the task has one", 300, 97},
     PlantedBugInfo{PlantedBug::unpin_early, "unpin_early",
-                   "the janitor gives back what died although a near-data job has pinned it", 300, 80},
+                   "the janitor gives back what died although a near-data job has pinned it", 300, 76},
     PlantedBugInfo{PlantedBug::output_before_sync, "output_before_sync",
-                   "a worker lets a job's output have its name before it is synced", 600, 186},
+                   "a worker lets a job's output have its name before it is synced", 600, 96},
 };
 static_assert(kBugs.size() + 1 == static_cast<size_t>(PlantedBug::count_));
 static_assert(std::ranges::all_of(kBugs, [](const PlantedBugInfo& info) {
