@@ -359,8 +359,10 @@ void Submitter::judge_done(const JobStatus& status, bool same_mount) {
 }
 
 std::optional<std::string> Submitter::fetch_table() {
-  expect("keep the session", client_->keep_alive());
   const uint64_t id = raw(job().id);
+  // With another session, if that one is lost: many calls may lie between the end of a job and this.
+  if (const auto status = client_->look(job().id); !status.ok() && !forgotten(status.code()))
+    expect(fmt::format("look at job {}", id), Status(status.error()));
   programs::SandboxedRunner programs;
   Result<tasks::Table> table = Error{Errc::not_found, ""};
   if (const Result<JobView> view = view_job(client_->meta(), job().id, programs); view.ok()) {

@@ -190,19 +190,6 @@ class Cluster:
         address = next(row["address"] for row in self.status()["servers"] if row["server"] == server)
         return int(next(row["who"] for row in self.dev_status()["processes"] if row["address"] == address))
 
-    def nodes(self):
-        return json.loads(self.cairn("node", "list", "-m", self.metaserver(), "--json"))["nodes"]
-
-    def drain(self, number):
-        """Begins to move everything away from this chunkserver (1..n)."""
-        node = next(row["server"] for row in self.status()["servers"] if self.number_of(row["server"]) == number)
-        self.cairn("node", "drain", str(node), "-m", self.metaserver())
-
-    def end_drains(self):
-        for row in self.nodes():
-            if row["state"] == "draining":
-                self.cairn("node", "activate", str(row["server"]), "-m", self.metaserver())
-
     def shard_bytes(self):
         """Disk space of all shards, as du counts it."""
         total = 0
