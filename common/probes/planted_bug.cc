@@ -54,14 +54,12 @@ constexpr std::array kBugs = {
     PlantedBugInfo{PlantedBug::show_own_change, "show_own_change",
                    "a mount answers lookups from its cache while its own change of the directory is under way", 300,
                    79},
-    PlantedBugInfo{PlantedBug::keep_overtaken, "keep_overtaken",
-                   "of two changes of one name a mount keeps the answer that came last (it did once)", 1000, 106},
     PlantedBugInfo{PlantedBug::count_twice, "count_twice",
                    "the result of a near-data task counts although the task has one", 300, 97},
     PlantedBugInfo{PlantedBug::unpin_early, "unpin_early",
                    "the janitor gives back what died although a near-data job has pinned it", 300, 76},
     PlantedBugInfo{PlantedBug::output_before_sync, "output_before_sync",
-                   "a worker lets a job's output have its name before it is synced", 600, 96},
+                   "a worker lets a job's output have its name before it is synced", 600, 318},
 };
 static_assert(kBugs.size() + 1 == static_cast<size_t>(PlantedBug::count_));
 static_assert(std::ranges::all_of(kBugs, [](const PlantedBugInfo& info) {

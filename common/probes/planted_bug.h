@@ -38,7 +38,6 @@ enum class PlantedBug : uint8_t {
   trust_for_ever,
   keep_absent_names,
   show_own_change,
-  keep_overtaken,
   count_twice,
   unpin_early,
   output_before_sync,
