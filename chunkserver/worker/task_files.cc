@@ -14,6 +14,11 @@ namespace {
 constexpr uint64_t kDirtyBytes = 32u << 20;
 constexpr uint64_t kCacheBytes = 4u << 20;
 
+void let_go(Filesystem& filesystem, FileHandle handle) {
+  if (const Status released = filesystem.release(handle); !released.ok())
+    spdlog::warn("a file without a name goes with its session: {}", released.error().what);
+}
+
 }  // namespace
 
 class TaskFiles::Content : public tasks::NewContent {
@@ -28,9 +33,7 @@ class TaskFiles::Content : public tasks::NewContent {
         from_(std::move(from)),
         to_(std::move(to)) {}
   ~Content() override {
-    if (given_) return;
-    if (const Status released = filesystem_.release(handle_); !released.ok())
-      spdlog::warn("a file without a name goes with its session: {}", released.error().what);
+    if (!given_) let_go(filesystem_, handle_);
   }
 
   const std::string& from_class() const override { return from_; }
@@ -80,10 +83,7 @@ TaskFiles::~TaskFiles() {
 }
 
 void TaskFiles::release() {
-  for (const FileHandle handle : std::exchange(handles_, {})) {
-    if (const Status released = filesystem_->release(handle); !released.ok())
-      spdlog::warn("a file without a name goes with its session: {}", released.error().what);
-  }
+  for (const FileHandle handle : std::exchange(handles_, {})) let_go(*filesystem_, handle);
   outputs_.clear();
 }
 
@@ -153,8 +153,7 @@ Result<bool> TaskFiles::drop_changed(const std::function<void(uint32_t file, con
       continue;
     }
     tell(output.file, file.name + (gone ? " is gone" : " was changed"));
-    if (const Status released = filesystem_->release(handles_[i]); !released.ok())
-      spdlog::warn("a file without a name goes with its session: {}", released.error().what);
+    let_go(*filesystem_, handles_[i]);
     outputs_.erase(outputs_.begin() + static_cast<ptrdiff_t>(i));
     handles_.erase(handles_.begin() + static_cast<ptrdiff_t>(i));
     dropped = true;

@@ -55,10 +55,10 @@ enum class RarePath : uint8_t {
   ended_in_recall,   // a session ended while a lease was being recalled from it
   late_answer,       // a recall was answered by a mount whose session had ended
   // of repair
-  decoded_shard,     // records of a lost shard were made again from others
-  copied_shard,      // records of a shard were copied from its old server
-  moved_shard,       // a chunk's row names another server for a shard
-  refused_move,      // a shard was made again, but its row had changed meanwhile
+  decoded_shard,  // records of a lost shard were made again from others
+  copied_shard,   // records of a shard were copied from its old server
+  moved_shard,    // a chunk's row names another server for a shard
+  refused_move,   // a shard was made again, but its row had changed meanwhile
   // of near-data jobs
   foreign_task,     // a task was given to another worker than its owner's
   retried_task,     // a task was given out again: its attempt had failed, or was lost with its worker

@@ -1,6 +1,11 @@
 #include "common/tasks/file_figures.h"
 
 namespace cairn::tasks {
+namespace {
+
+constexpr size_t kFirstFigure = 2;  // of a row; behind file and partition
+
+}  // namespace
 
 Result<FileOrders> FileOrders::of(const Job& job) {
   FileOrders orders;
@@ -45,6 +50,16 @@ std::vector<Value> figure_row(const InputFile& file, Value partition, uint64_t r
   return {file.name,     std::move(partition), reads,
           writes,        figures.bytes,        std::chrono::duration<double>(figures.took).count(),
           figures.errors};
+}
+
+void add_figures(std::vector<Value>& sum, const std::vector<Value>& row) {
+  for (size_t column = kFirstFigure; column < row.size(); ++column) {
+    if (auto* const seconds = std::get_if<double>(&sum.at(column))) {
+      *seconds += std::get<double>(row[column]);
+    } else {
+      std::get<uint64_t>(sum.at(column)) += std::get<uint64_t>(row[column]);
+    }
+  }
 }
 
 }  // namespace cairn::tasks

@@ -43,5 +43,7 @@ Status counted(const Status& status, FileFigures& figures);
 std::vector<std::string> figure_columns();
 std::vector<Value> figure_row(const InputFile& file, Value partition, uint64_t reads, uint64_t writes,
                               const FileFigures& figures);
+// Adds the figures of one such row to those of another, whatever stands in front of them. Requires both to be whole.
+void add_figures(std::vector<Value>& sum, const std::vector<Value>& row);
 
 }  // namespace cairn::tasks

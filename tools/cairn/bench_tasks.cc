@@ -9,6 +9,7 @@
 
 #include "common/base/config.h"
 #include "common/base/errno_error.h"
+#include "common/tasks/file_figures.h"
 #include "tools/cairn/command_line.h"
 #include "tools/cairn/job_tables.h"
 #include "tools/cairn/job_watch.h"
@@ -177,8 +178,7 @@ tasks::Table by_partition(const tasks::Table& by_file) {
     if (is_new) sums.rows.push_back({row.at(1), uint64_t{0}, uint64_t{0}, uint64_t{0}, uint64_t{0}, 0.0, uint64_t{0}});
     std::vector<tasks::Value>& sum = sums.rows[found->second];
     ++std::get<uint64_t>(sum[1]);
-    for (const size_t column : {2u, 3u, 4u, 6u}) std::get<uint64_t>(sum[column]) += std::get<uint64_t>(row.at(column));
-    std::get<double>(sum[5]) += std::get<double>(row.at(5));
+    tasks::add_figures(sum, row);
   }
   return sums;
 }

@@ -9,7 +9,9 @@
 #include <iterator>
 #include <map>
 
+#include "common/tasks/file_figures.h"
 #include "common/tasks/per_file.h"
+#include "tools/cairn/command_line.h"
 #include "tools/cairn/job_watch.h"
 #include "tools/cairn/task_client.h"
 #include "tools/cairn/task_inputs.h"
@@ -57,12 +59,18 @@ Result<JobId> submit(JobClient& client, const TableRun& run, const std::vector<T
   return client.submit(std::move(job), inputs);
 }
 
+// After the error that is told: a failure to cancel is no other one.
+void give_up(JobClient& client, JobId job) {
+  if (const Status cancelled = client.cancel(job); !cancelled.ok())
+    say(fmt::format("job {} goes on: {}", raw(job), cancelled.error().what));
+}
+
 // A signal while one is waited for ends the other one too.
 Status finish(JobClient& client, const std::vector<JobId>& jobs, const TableRun& run, const sigset_t& ends) {
   Status first;
   for (const JobId job : jobs) {
     if (!first.ok()) {
-      if (const Status cancelled = client.cancel(job); !cancelled.ok()) return cancelled;
+      give_up(client, job);
       continue;
     }
     const Result<JobStatus> status = watch(client, job, JobPhase::done, run.quiet, ends);
@@ -70,8 +78,6 @@ Status finish(JobClient& client, const std::vector<JobId>& jobs, const TableRun&
   }
   return first;
 }
-
-void add_count(tasks::Value& sum, const tasks::Value& one) { std::get<uint64_t>(sum) += std::get<uint64_t>(one); }
 
 }  // namespace
 
@@ -96,9 +102,7 @@ Result<tasks::Table> join_figures(tasks::Table reads, const tasks::Table& writes
   for (auto& row : reads.rows) {
     const auto found = by_file.find(std::get<std::string>(row.at(0)));
     if (found == by_file.end()) continue;
-    const std::vector<tasks::Value>& other = *found->second;
-    for (const size_t column : {2u, 3u, 4u, 6u}) add_count(row.at(column), other.at(column));
-    std::get<double>(row.at(5)) += std::get<double>(other.at(5));
+    tasks::add_figures(row, *found->second);
     by_file.erase(found);
   }
   if (by_file.empty()) return reads;
@@ -120,9 +124,10 @@ Result<tasks::Table> run_task_table(const TableRun& run) {
     // What is read is as it was before: pinned, before anything is written.
     const Result<JobStatus> planned = watch(client, reading, JobPhase::surveying, run.quiet, ends);
     if (!planned.ok()) return planned.error();
+    if (is_over(planned->phase)) TRY(check_done(*planned));  // then nothing is written
     const Result<JobId> writing = submit(client, run, written, true);
     if (!writing.ok()) {
-      TRY(client.cancel(reading));
+      give_up(client, reading);
       return writing.error();
     }
     jobs.push_back(*writing);
