@@ -3,14 +3,9 @@
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
-#include <sys/stat.h>
 
-#include "metaserver/log/recovery.h"
-#include "metaserver/servers/chunk_grants.h"
 #include "metaserver/state/job_queries.h"
-#include "metaserver/store/memory_store.h"
-#include "tests/metaserver/temp_directory.h"
-#include "tests/stripe/manual_clock.h"
+#include "tests/metaserver/servers_fixture.h"
 
 namespace cairn {
 namespace {
@@ -40,63 +35,11 @@ class FakeServers : public ShardHousekeeping {
   }
 };
 
-class JanitorTest : public testing::Test {
+class JanitorTest : public test::ServersFixture {
  protected:
-  JanitorTest() {
-    log_ = CommandLog::open(real_disk(), {.directory = directory_.path()}).value();
-    const Recovered recovered = recover(*log_, store_,
-                                        {.incarnation = Incarnation{77},
-                                         .default_class = {.id = kDefaultClass,
-                                                           .name = "default",
-                                                           .policy = {2, 1},
-                                                           .cell_bytes = 4096,
-                                                           .failure_domain = "host"},
-                                         .wall_ns = 1})
-                                    .value();
-    committer_ =
-        std::make_unique<Committer>(clock_, *log_, store_, recovered.applied, recovered.wall_ns, Committer::Options{});
-    cluster_ = std::make_unique<Cluster>(clock_, *committer_, store_,
-                                         Cluster::Options{.incarnation = Incarnation{77}, .seed = 1});
+  JanitorTest() : ServersFixture(3) {
     janitor_ = std::make_unique<Janitor>(clock_, *committer_, store_, *cluster_, servers_,
-                                         Janitor::Options{.quarantine = 10s, .incarnation = Incarnation{77}});
-    for (uint32_t i = 1; i <= 3; ++i) report(i);
-    session_ = std::get<SessionId>(
-        *committer_->propose(OpenSession{{.name = "t", .host = "h", .pid = 1, .mount = true, .nonce = 1}}));
-  }
-  void report(uint32_t number) {
-    Heartbeat heartbeat{.uuid = std::to_string(number),
-                        .address = {"h", static_cast<uint16_t>(number)},
-                        .boot = BootId{1},
-                        .labels = {"", "", std::to_string(number), ""},
-                        .total_bytes = uint64_t{1} << 40,
-                        .free_bytes = uint64_t{1} << 39,
-                        .incarnation = {},
-                        .shards = 0,
-                        .bad_records = 0};
-    ASSERT_TRUE(cluster_->heartbeat(heartbeat).ok());
-  }
-  Mutation next() {
-    ++request_;
-    return {session_, RequestId{request_}, RequestId{request_}};
-  }
-  template <typename Own>
-  Own change(CommandBody body) {
-    Outcome outcome = committer_->propose(Command{next(), 0, std::move(body)});
-    EXPECT_TRUE(outcome.ok()) << (outcome.ok() ? "" : outcome.error().what);
-    return std::get<Own>(std::move(*outcome));
-  }
-  ChunkInfo grant() {
-    return grant_chunks(*committer_, *cluster_, store_, next(), {kDefaultClass, 1, {}}).value().front();
-  }
-  // A file with one full stripe (8 KiB of data) at the chunk's place.
-  InodeId file_in(const ChunkInfo& chunk, uint64_t place, const std::string& name) {
-    const InodeId inode = change<Entry>(MakeNode{kRootInode, name, S_IFREG | 0644, 0, 0, 0, ""}).attributes.inode;
-    Commit commit;
-    const StripeShape shape{chunk.code, 4096, 4096, 0x3};
-    commit.files.push_back({inode, {{0, 8192, chunk.chunk, place, 0, shape}}, 8192, {1, 0}, {}});
-    commit.chunks.push_back({chunk.chunk, chunk.writer_epoch, place, place + shape.stride()});
-    change<Committed>(commit);
-    return inode;
+                                         Janitor::Options{.quarantine = 10s, .incarnation = kIncarnation});
   }
   void remove(const std::string& name) {
     const Removed removed = change<Removed>(RemoveName{kRootInode, name, false});
@@ -110,26 +53,14 @@ class JanitorTest : public testing::Test {
   // Rounds at each second, with heartbeats, for so long.
   void pass(Duration time, std::set<uint32_t> silent = {}) {
     for (Duration passed{}; passed < time; passed += 1s) {
-      clock_.advance(1s);
-      for (uint32_t i = 1; i <= 3; ++i) {
-        if (!silent.contains(i)) report(i);
-      }
-      cluster_->tick();
+      second(silent);
       round();
     }
   }
   queries::Counters counters() { return queries::counters(*store_.view()).value(); }
 
-  TempDirectory directory_;
-  ManualClock clock_;
-  MemoryStore store_;
-  std::unique_ptr<CommandLog> log_;
-  std::unique_ptr<Committer> committer_;
-  std::unique_ptr<Cluster> cluster_;
   FakeServers servers_;
   std::unique_ptr<Janitor> janitor_;
-  SessionId session_{};
-  uint64_t request_ = 0;
 };
 
 TEST_F(JanitorTest, TellsEveryServerOfASealUntilEachHasConfirmed) {

@@ -3,15 +3,10 @@
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
-#include <sys/stat.h>
 
-#include "metaserver/log/recovery.h"
 #include "metaserver/server_changes.h"
-#include "metaserver/servers/chunk_grants.h"
 #include "metaserver/servers/janitor.h"
-#include "metaserver/store/memory_store.h"
-#include "tests/metaserver/temp_directory.h"
-#include "tests/stripe/manual_clock.h"
+#include "tests/metaserver/servers_fixture.h"
 
 namespace cairn {
 namespace {
@@ -51,26 +46,12 @@ class FakeServers : public ShardMaking, public ShardHousekeeping {
   std::vector<StaleShard> removals;
 };
 
-class RepairerTest : public testing::Test {
+class RepairerTest : public test::ServersFixture {
  protected:
   static constexpr uint32_t kServers = 5;
-  RepairerTest() {
-    log_ = CommandLog::open(real_disk(), {.directory = directory_.path()}).value();
-    const Recovered recovered = recover(*log_, store_,
-                                        {.incarnation = Incarnation{77},
-                                         .default_class = {.id = kDefaultClass,
-                                                           .name = "default",
-                                                           .policy = {2, 1},
-                                                           .cell_bytes = 4096,
-                                                           .failure_domain = "host"},
-                                         .wall_ns = 1})
-                                    .value();
-    committer_ =
-        std::make_unique<Committer>(clock_, *log_, store_, recovered.applied, recovered.wall_ns, Committer::Options{});
-    cluster_ = std::make_unique<Cluster>(clock_, *committer_, store_,
-                                         Cluster::Options{.incarnation = Incarnation{77}, .seed = 1});
+  RepairerTest() : ServersFixture(kServers) {
     Repairer::Options options;
-    options.incarnation = Incarnation{77};
+    options.incarnation = kIncarnation;
     options.seed = 3;
     repairer_ = std::make_unique<Repairer>(
         clock_, *committer_, store_, *cluster_, servers_,
@@ -79,59 +60,20 @@ class RepairerTest : public testing::Test {
         options);
     janitor_ = std::make_unique<Janitor>(
         clock_, *committer_, store_, *cluster_, servers_,
-        Janitor::Options{.quarantine = 10s,
-                         .incarnation = Incarnation{77},
-                         .being_made = [this](const StaleShard& shard) { return repairer_->making(shard); }});
-    for (uint32_t i = 1; i <= kServers; ++i) report(i);
-    session_ = std::get<SessionId>(
-        *committer_->propose(OpenSession{{.name = "t", .host = "h", .pid = 1, .mount = true, .nonce = 1}}));
-  }
-  void report(uint32_t number, const std::string& host = {}) {
-    const auto answer = cluster_->heartbeat({.uuid = std::to_string(number),
-                                             .address = {"h", static_cast<uint16_t>(number)},
-                                             .boot = BootId{1},
-                                             .labels = {"", "", host.empty() ? std::to_string(number) : host, ""},
-                                             .total_bytes = uint64_t{1} << 40,
-                                             .free_bytes = uint64_t{1} << 39,
-                                             .incarnation = {},
-                                             .shards = 0,
-                                             .bad_records = 0});
-    ASSERT_TRUE(answer.ok()) << answer.error().what;
-  }
-  Mutation next() {
-    ++request_;
-    return {session_, RequestId{request_}, RequestId{request_}};
-  }
-  template <typename Own>
-  Own change(CommandBody body) {
-    Outcome outcome = committer_->propose(Command{next(), 0, std::move(body)});
-    EXPECT_TRUE(outcome.ok()) << (outcome.ok() ? "" : outcome.error().what);
-    return std::get<Own>(std::move(*outcome));
+        Janitor::Options{.quarantine = 10s, .incarnation = kIncarnation, .being_made = [this](const StaleShard& shard) {
+                           return repairer_->making(shard);
+                         }});
   }
   // A chunk with so many stripes of one file, sealed.
   ChunkInfo filled(uint64_t stripes = 1, bool sealed = true) {
-    const ChunkInfo chunk =
-        grant_chunks(*committer_, *cluster_, store_, next(), {kDefaultClass, 1, {}}).value().front();
-    const auto entry = change<Entry>(MakeNode{kRootInode, fmt::format("f{}", request_), S_IFREG | 0644, 0, 0, 0, ""});
-    const StripeShape shape{chunk.code, 4096, 4096, 0x3};
-    Commit commit;
-    commit.files.push_back(
-        {entry.attributes.inode, {{0, 8192 * stripes, chunk.chunk, 0, 0, shape}}, 8192 * stripes, {1, 0}, {}});
-    commit.chunks.push_back({chunk.chunk, chunk.writer_epoch, 0, stripes * shape.stride()});
-    change<Committed>(commit);
+    const ChunkInfo chunk = grant();
+    file_in(chunk, 0, fmt::format("f{}", request_), stripes);
     if (sealed) change<std::monostate>(SealChunks{{chunk.chunk}});
     return row(chunk.chunk);
   }
-  ChunkInfo row(ChunkId chunk) { return queries::chunk(*store_.view(), chunk).value(); }
   // So much time, in which these are silent.
   void pass(Duration time, std::set<uint32_t> silent = {}) {
-    for (Duration passed{}; passed < time; passed += 1s) {
-      clock_.advance(1s);
-      for (uint32_t i = 1; i <= kServers; ++i) {
-        if (!silent.contains(i)) report(i);
-      }
-      cluster_->tick();
-    }
+    for (Duration passed{}; passed < time; passed += 1s) second(silent);
   }
   void lose(ServerId server) { pass(11min, {raw(server)}); }
   void scan() {
@@ -151,19 +93,11 @@ class RepairerTest : public testing::Test {
     return found;
   }
 
-  TempDirectory directory_;
-  ManualClock clock_;
-  MemoryStore store_;
-  std::unique_ptr<CommandLog> log_;
-  std::unique_ptr<Committer> committer_;
-  std::unique_ptr<Cluster> cluster_;
   FakeServers servers_;
   std::shared_ptr<const LostShards> lost_ = std::make_shared<LostShards>();
   std::vector<std::pair<uint64_t, int>> found_;
   std::unique_ptr<Repairer> repairer_;
   std::unique_ptr<Janitor> janitor_;
-  SessionId session_{};
-  uint64_t request_ = 0;
 };
 
 TEST_F(RepairerTest, AShardOfAServerThatIsDownIsMadeAgainElsewhere) {

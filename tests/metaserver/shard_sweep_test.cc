@@ -3,14 +3,9 @@
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
-#include <sys/stat.h>
 
-#include "metaserver/log/recovery.h"
-#include "metaserver/servers/chunk_grants.h"
 #include "metaserver/servers/redundancy.h"
-#include "metaserver/store/memory_store.h"
-#include "tests/metaserver/temp_directory.h"
-#include "tests/stripe/manual_clock.h"
+#include "tests/metaserver/servers_fixture.h"
 
 namespace cairn {
 namespace {
@@ -139,70 +134,23 @@ class FakeInventory : public ShardInventory {
   std::function<void()> on_list;  // behind an answer
 };
 
-class ShardSweepTest : public testing::Test {
+class ShardSweepTest : public test::ServersFixture {
  protected:
-  ShardSweepTest() {
-    log_ = CommandLog::open(real_disk(), {.directory = directory_.path()}).value();
-    const Recovered recovered = recover(*log_, store_,
-                                        {.incarnation = Incarnation{77},
-                                         .default_class = {.id = kDefaultClass,
-                                                           .name = "default",
-                                                           .policy = {2, 1},
-                                                           .cell_bytes = 4096,
-                                                           .failure_domain = "host"},
-                                         .wall_ns = 1})
-                                    .value();
-    committer_ =
-        std::make_unique<Committer>(clock_, *log_, store_, recovered.applied, recovered.wall_ns, Committer::Options{});
-    Cluster::Options options;
-    options.incarnation = Incarnation{77};
-    options.seed = 1;
-    cluster_ = std::make_unique<Cluster>(clock_, *committer_, store_, options);
-    sweep_ = std::make_unique<ShardSweep>(
-        clock_, store_, *cluster_, servers_,
-        ShardSweep::Options{.pause = 0s, .incarnation = Incarnation{77}, .step_chunks = 3});
-    for (uint32_t i = 1; i <= 3; ++i) {
-      Heartbeat heartbeat;
-      heartbeat.uuid = std::to_string(i);
-      heartbeat.address = {"h", static_cast<uint16_t>(i)};
-      heartbeat.boot = BootId{1};
-      heartbeat.labels.host = std::to_string(i);
-      heartbeat.total_bytes = uint64_t{1} << 40;
-      heartbeat.free_bytes = uint64_t{1} << 39;
-      EXPECT_TRUE(cluster_->heartbeat(heartbeat).ok());
-    }
-    session_ = std::get<SessionId>(
-        *committer_->propose(OpenSession{{.name = "t", .host = "h", .pid = 1, .mount = true, .nonce = 1}}));
+  ShardSweepTest() : ServersFixture(3) {
+    sweep_ =
+        std::make_unique<ShardSweep>(clock_, store_, *cluster_, servers_,
+                                     ShardSweep::Options{.pause = 0s, .incarnation = kIncarnation, .step_chunks = 3});
   }
-  Mutation next() {
-    ++request_;
-    return {session_, RequestId{request_}, RequestId{request_}};
-  }
-  template <typename Own>
-  Own change(CommandBody body) {
-    Outcome outcome = committer_->propose(Command{next(), 0, std::move(body)});
-    EXPECT_TRUE(outcome.ok()) << (outcome.ok() ? "" : outcome.error().what);
-    return std::get<Own>(std::move(*outcome));
-  }
-  void own(CommandBody body) { EXPECT_TRUE(committer_->propose(std::move(body)).ok()); }
   // A sealed chunk with one stripe (its second data cell is absent, unless it is full), as its servers hold it.
   ChunkInfo sealed_chunk(bool full = true) {
-    const ChunkInfo chunk =
-        grant_chunks(*committer_, *cluster_, store_, next(), {kDefaultClass, 1, {}}).value().front();
-    const InodeId inode =
-        change<Entry>(MakeNode{kRootInode, fmt::format("f{}", raw(chunk.chunk)), S_IFREG | 0644, 0, 0, 0, ""})
-            .attributes.inode;
-    const StripeShape shape{chunk.code, 4096, 4096, full ? 0x3u : 0x1u};
-    const uint64_t length = full ? 8192 : 4096;
-    Commit commit;
-    commit.files.push_back({inode, {{0, length, chunk.chunk, 0, 0, shape}}, length, {1, 0}, {}});
-    commit.chunks.push_back({chunk.chunk, chunk.writer_epoch, 0, shape.stride()});
-    change<Committed>(commit);
+    const ChunkInfo chunk = grant();
+    file_in(chunk, 0, fmt::format("f{}", raw(chunk.chunk)), 1, full ? 0x3 : 0x1);
     change<std::monostate>(SealChunks{{chunk.chunk}});
     own(SealsConfirmed{{chunk.chunk}});
+    const ChunkInfo sealed = row(chunk.chunk);
     for (uint8_t shard = 0; shard < 3; ++shard)
-      servers_.put(chunk.servers[shard], chunk.chunk, shard, shard == 1 && !full ? 0 : shape.stride());
-    return queries::chunk(*store_.view(), chunk.chunk).value();
+      servers_.put(chunk.servers[shard], chunk.chunk, shard, shard == 1 && !full ? 0 : sealed.committed);
+    return sealed;
   }
   // Deleted, dead, condemned, and confirmed by every server.
   void remove_chunk(const ChunkInfo& chunk) {
@@ -217,16 +165,8 @@ class ShardSweepTest : public testing::Test {
     ASSERT_TRUE(done.ok()) << done.error().what;
   }
 
-  TempDirectory directory_;
-  ManualClock clock_;
-  MemoryStore store_;
-  std::unique_ptr<CommandLog> log_;
-  std::unique_ptr<Committer> committer_;
-  std::unique_ptr<Cluster> cluster_;
   FakeInventory servers_;
   std::unique_ptr<ShardSweep> sweep_;
-  SessionId session_{};
-  uint64_t request_ = 0;
 };
 
 TEST_F(ShardSweepTest, AShardThatALateAppendMadeAgainIsRemovedAndNothingElse) {
