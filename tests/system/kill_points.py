@@ -33,15 +33,36 @@ OFTEN = {"log_entry_written": (4, 20), "log_entry_synced": (4, 20), "batch_appli
          "record_synced": (1, 5), "append_done": (1, 5), "flush_taken": (1, 4), "stripes_appended": (1, 4),
          "stripes_synced": (1, 4), "commit_answered": (1, 4), "name_changed": (1, 4)}
 
-# Points of repair, which this workload does not reach: campaign and ShardRebuildCrashTest have them.
+# Points of repair: a server that holds a file which stays as it is is drained, and the sixth takes its shards.
 REPAIR = ("shard_remade", "shard_moved", "shard_staged", "shard_staged_synced", "shard_adopted")
+
+
+class Kept:
+    """A file that is written once: its shards move, and no call of the workload makes them dead."""
+
+    def __init__(self, cluster):
+        self.cluster, self.path, self.bytes = cluster, os.path.join(cluster.mount, "kept"), os.urandom(200_000)
+        with open(self.path, "wb") as file:
+            file.write(self.bytes)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def holders(self):
+        """Numbers of the chunkservers of its first chunk."""
+        return {self.cluster.number_of(shard["server"]) for shard in self.cluster.layout(self.path)["chunks"][0]["shards"]}
+
+    def check(self):
+        with open(self.path, "rb") as file:
+            if file.read() != self.bytes:
+                raise AssertionError(f"{self.path} is not what was fsynced")
 
 
 class Round:
     def __init__(self, run, point, kind, cut):
         self.cluster, self.hands, self.random = run.cluster, run.hands, run.random
         self.point, self.kind, self.cut = point, kind, cut
-        self.who = PROGRAMS[point["program"]] or self.random.randint(1, self.cluster.chunkservers)
+        self.kept = run.kept
+        self.who = PROGRAMS[point["program"]] or self.any_chunkserver()
         self.kinds = KINDS if kind == MIXED else (kind,)
         self.broken = None  # a chunkserver that was killed to help
 
@@ -55,7 +76,13 @@ class Round:
         self.hands.do("verify", "nothing")
         self.cluster.remount()
         self.hands.do("verify", "flush")
+        self.kept.check()
         return reached
+
+    def any_chunkserver(self):
+        """Of the points of repair: the one that will be given a shard."""
+        numbers = set(range(1, self.cluster.chunkservers + 1))
+        return self.random.choice(sorted(numbers - self.kept.holders() if self.point["name"] in REPAIR else numbers))
 
     def environment(self):
         self.cluster.environment["CAIRN_FORGETFUL_DISK"] = str(self.random.randint(1, 1 << 40))
@@ -79,6 +106,9 @@ class Round:
         """The phase in which it died."""
         if self.calls_until_it_dies(0.6):
             return "calls"
+        if self.point["name"] in REPAIR:
+            self.cluster.drain(self.random.choice(sorted(self.kept.holders())))
+            return "drain" if self.calls_until_it_dies(10) else "not reached"
         for _ in range(1 if self.who == "metaserver" else 6):  # its death would keep the start of another waiting
             self.broken = self.random.choice([n for n in range(1, self.cluster.chunkservers + 1) if n != self.who])
             self.cluster.kill(self.broken)
@@ -118,6 +148,7 @@ class Round:
         if mount_died:
             self.hands.end(MOUNT_DIED) if self.hands.busy else None
         self.cluster.dev("up")
+        self.cluster.end_drains()
         if self.hands.busy:
             self.hands.end()
         if mount_died:
@@ -133,11 +164,12 @@ class Run:
         self.rows = []
         self.cluster = Cluster(chunkservers=6, policy="ec(3,2)", cell="16K", environment={
             "CAIRN_FORGETFUL_DISK": "1", "CAIRN_LOG_SEGMENT": "8K", "CAIRN_FLUSH_EVERY": "2s", "CAIRN_SESSION_TTL": "3s"})
+        self.kept = Kept(self.cluster)
         self.hands = Hands(os.path.join(self.cluster.mount, "work"), seed)
 
     def plan(self):
         points = json.loads(self.cluster.cairn("dev", "kill-points", "--json"))
-        points = [point for point in points if point["program"] in PROGRAMS and point["name"] not in REPAIR and self.only in (None, point["name"])]
+        points = [point for point in points if point["program"] in PROGRAMS and self.only in (None, point["name"])]
         if not points:
             raise AssertionError(f"there is no point {self.only} of {', '.join(PROGRAMS)}")
         if SOAK:

@@ -190,6 +190,17 @@ class Cluster:
         address = next(row["address"] for row in self.status()["servers"] if row["server"] == server)
         return int(next(row["who"] for row in self.dev_status()["processes"] if row["address"] == address))
 
+    def drain(self, number):
+        """Begins to move everything away from this chunkserver (1..n)."""
+        node = next(row["server"] for row in self.status()["servers"] if self.number_of(row["server"]) == number)
+        self.cairn("node", "drain", str(node), "-m", self.metaserver())
+
+    def end_drains(self):
+        nodes = json.loads(self.cairn("node", "list", "-m", self.metaserver(), "--json"))["nodes"]
+        for row in nodes:
+            if row["state"] == "draining":
+                self.cairn("node", "activate", str(row["server"]), "-m", self.metaserver())
+
     def shard_bytes(self):
         """Disk space of all shards, as du counts it."""
         total = 0
